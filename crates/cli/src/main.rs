@@ -1,0 +1,3 @@
+//! The program `rewire`.
+
+fn main() {}

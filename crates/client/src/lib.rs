@@ -1,0 +1,1 @@
+//! What application authors hold.

@@ -1,0 +1,3 @@
+//! A link to ActiveMQ brokers that survives them.
+
+pub mod uri;

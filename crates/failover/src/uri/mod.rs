@@ -1,0 +1,1 @@
+//! Composite URIs and their options.

@@ -1,0 +1,1 @@
+//! Rewire against a real ActiveMQ: one module a scenario.

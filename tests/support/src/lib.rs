@@ -1,0 +1,1 @@
+//! What tests share: real brokers, Java programs, free ports, conditions with deadlines.
