@@ -97,6 +97,9 @@ pub enum DecodeErrorKind {
         /// The primitive type.
         found: &'static str,
     },
+    /// A null where Java cannot take one.
+    #[error("null, where a value is required")]
+    UnexpectedNull,
     /// The magic of a `WireFormatInfo` is not `ActiveMQ`.
     #[error("the magic is not ActiveMQ's: the peer does not speak OpenWire")]
     BadMagic,

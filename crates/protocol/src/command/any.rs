@@ -1,0 +1,367 @@
+//! `Command`: any structure, and the table from type codes to structures.
+
+use super::{
+    BrokerId, BrokerInfo, BrokerSubscriptionInfo, ConnectionControl, ConnectionError, ConnectionId,
+    ConnectionInfo, ConsumerControl, ConsumerId, ConsumerInfo, ControlCommand, DataArrayResponse,
+    DataResponse, Destination, DestinationInfo, DestinationKind, DiscoveryEvent, ExceptionResponse,
+    FlushCommand, IntegerResponse, JournalQueueAck, JournalTopicAck, JournalTrace,
+    JournalTransaction, KeepAliveInfo, LastPartialCommand, LocalTransactionId, Message, MessageAck,
+    MessageDispatch, MessageDispatchNotification, MessageId, MessageKind, MessagePull,
+    NetworkBridgeFilter, PartialCommand, ProducerAck, ProducerId, ProducerInfo, RemoveInfo,
+    RemoveSubscriptionInfo, ReplayCommand, Response, SessionId, SessionInfo, ShutdownInfo,
+    SubscriptionInfo, TransactionInfo, WireFormatInfo, XaTransactionId,
+};
+use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::schema::StructureRow;
+use crate::value::{Value, ValueError};
+use crate::wire::cache::Cached;
+use crate::wire::field::{Fields, Nested};
+use crate::wire::reader::{Fault, Reader};
+use crate::wire::writer::Writer;
+
+/// The table: code, variant, and how the variant holds it.
+macro_rules! commands {
+    ($($(#[doc = $doc:literal])* $code:literal => $name:ident $(in $boxed:ident)?,)*) => {
+        /// Anything that has a type code, alone in a frame or inside another structure: commands, ids,
+        /// destinations, messages. Java calls it `DataStructure`.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Command {
+            $($(#[doc = $doc])* #[doc = concat!("[`", stringify!($name), "`], type ", $code, ".")]
+              $name(held!($name $($boxed)?)),)*
+            /// A queue or a topic, types 100 to 103.
+            Destination(Destination),
+            /// A message of any kind, types 23 to 29.
+            Message(Box<Message>),
+        }
+
+        impl Command {
+            /// The declarations of all structures, as data.
+            pub fn schema() -> impl Iterator<Item = StructureRow> {
+                let messages = (23..=29).filter_map(MessageKind::row_of);
+                [$($name::ROW),*].into_iter().chain(DestinationKind::ROWS).chain(messages)
+            }
+
+            /// The declaration of the structure, as data.
+            #[must_use]
+            pub const fn row(&self) -> StructureRow {
+                match self {
+                    $(Self::$name(_) => $name::ROW,)*
+                    Self::Destination(destination) => destination.row(),
+                    Self::Message(message) => message.row(),
+                }
+            }
+
+            pub(crate) fn row_of(code: u8) -> Option<StructureRow> {
+                match code {
+                    $($code => Some($name::ROW),)*
+                    _ => DestinationKind::ROWS
+                        .into_iter()
+                        .find(|row| row.code == code)
+                        .or_else(|| MessageKind::row_of(code)),
+                }
+            }
+
+            #[inline]
+            pub(crate) fn write<'c>(
+                &'c self,
+                w: &mut Writer<'_, 'c>,
+            ) -> Result<(), EncodeError> {
+                match self {
+                    $(Self::$name(structure) => Fields::write(&**by_ref!(structure $($boxed)?), w),)*
+                    Self::Destination(destination) => destination.write_fields(w),
+                    Self::Message(message) => message.write_fields(w),
+                }
+            }
+
+            #[inline]
+            pub(crate) fn read(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
+                match code {
+                    $($code if $name::ROW.since <= r.version => {
+                        <$name as Fields>::read(r).map(|structure| Self::$name(structure.into()))
+                    })*
+                    100..=103 => Destination::read_fields(code, r).map(Self::Destination),
+                    23..=28 => Nested::read_fields(code, r).map(Self::Message),
+                    29 if r.version >= 3 => Nested::read_fields(code, r).map(Self::Message),
+                    _ => Err(r.fault(DecodeErrorKind::UnknownType { code, version: r.version })),
+                }
+            }
+
+            /// A structure by its Java name, with every field null, false or zero.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                $(if name == $name::ROW.name {
+                    return Some(Self::$name($name::default().into()));
+                })*
+                let row = Self::schema().find(|row| row.name == name)?;
+                Destination::of_code(row.code)
+                    .map(Self::from)
+                    .or_else(|| Message::of_code(row.code).map(Self::from))
+            }
+
+            /// The value of a field, by the field's name here.
+            #[must_use]
+            pub fn get(&self, field: &str) -> Option<Value> {
+                match self {
+                    $(Self::$name(structure) => structure.get(field),)*
+                    Self::Destination(destination) => destination.get(field),
+                    Self::Message(message) => message.value(field),
+                }
+            }
+
+            /// Sets a field, by the field's name here.
+            ///
+            /// # Errors
+            ///
+            /// When there is no such field or it cannot hold the value.
+            pub fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError> {
+                match self {
+                    $(Self::$name(structure) => structure.set(field, value),)*
+                    Self::Destination(destination) => destination.set(field, value),
+                    Self::Message(message) => message.set_value(field, value),
+                }
+            }
+        }
+
+        $(impl Held<$name> for Command {
+            fn held(self) -> Option<$name> {
+                if let Self::$name(structure) = self { Some(take!(structure $($boxed)?)) } else { None }
+            }
+        })*
+    };
+}
+
+/// What a variant holds: the structure, or a box of it where it would make all commands large.
+macro_rules! held {
+    ($name:ident) => { $name };
+    ($name:ident Box) => { Box<$name> };
+}
+
+macro_rules! by_ref {
+    ($structure:ident) => { &$structure };
+    ($structure:ident Box) => { $structure };
+}
+
+macro_rules! take {
+    ($structure:ident) => { $structure };
+    ($structure:ident Box) => { *$structure };
+}
+
+/// Takes a structure out of a command, if it is one.
+pub(crate) trait Held<T> {
+    fn held(self) -> Option<T>;
+}
+
+commands! {
+    1 => WireFormatInfo,
+    2 => BrokerInfo in Box,
+    3 => ConnectionInfo in Box,
+    4 => SessionInfo,
+    5 => ConsumerInfo in Box,
+    6 => ProducerInfo,
+    7 => TransactionInfo,
+    8 => DestinationInfo,
+    9 => RemoveSubscriptionInfo,
+    10 => KeepAliveInfo,
+    11 => ShutdownInfo,
+    12 => RemoveInfo,
+    14 => ControlCommand,
+    15 => FlushCommand,
+    16 => ConnectionError,
+    17 => ConsumerControl,
+    18 => ConnectionControl,
+    19 => ProducerAck,
+    20 => MessagePull,
+    21 => MessageDispatch,
+    22 => MessageAck,
+    30 => Response,
+    31 => ExceptionResponse,
+    32 => DataResponse,
+    33 => DataArrayResponse,
+    34 => IntegerResponse,
+    40 => DiscoveryEvent,
+    50 => JournalTopicAck in Box,
+    52 => JournalQueueAck in Box,
+    53 => JournalTrace,
+    54 => JournalTransaction,
+    55 => SubscriptionInfo,
+    60 => PartialCommand,
+    61 => LastPartialCommand,
+    65 => ReplayCommand,
+    90 => MessageDispatchNotification,
+    91 => NetworkBridgeFilter,
+    92 => BrokerSubscriptionInfo,
+    110 => MessageId,
+    111 => LocalTransactionId,
+    112 => XaTransactionId in Box,
+    120 => ConnectionId,
+    121 => SessionId,
+    122 => ConsumerId,
+    123 => ProducerId,
+    124 => BrokerId,
+}
+
+impl Command {
+    /// The type code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        self.row().code
+    }
+
+    /// The class, by Java's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.row().name
+    }
+
+    pub(crate) fn check_version(&self, version: u8) -> Result<(), EncodeError> {
+        let row = self.row();
+        if row.since <= version {
+            return Ok(());
+        }
+        let kind = EncodeErrorKind::NotInVersion { since: row.since, version };
+        Err(EncodeError::new(kind).within(row.name, ""))
+    }
+}
+
+/// A field that may hold any structure.
+impl Nested for Box<Command> {
+    const CLASS: &'static str = "DataStructure";
+
+    fn code(&self) -> u8 {
+        Command::code(self)
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+        Command::write(self, w)
+    }
+
+    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
+        Command::read(code, r).map(Self::new)
+    }
+
+    fn to_cached(&self) -> Cached {
+        match &**self {
+            Command::BrokerId(id) => id.to_cached(),
+            Command::ConnectionId(id) => id.to_cached(),
+            Command::SessionId(id) => id.to_cached(),
+            Command::ConsumerId(id) => id.to_cached(),
+            Command::ProducerId(id) => id.to_cached(),
+            Command::Destination(destination) => destination.to_cached(),
+            Command::LocalTransactionId(_) | Command::XaTransactionId(_) => {
+                match super::TransactionId::from_command(Command::clone(self)) {
+                    Ok(id) => Cached::Transaction(id),
+                    Err(_) => Cached::Other(self.clone()),
+                }
+            }
+            _ => Cached::Other(self.clone()),
+        }
+    }
+
+    fn from_cached(cached: &Cached) -> Option<Self> {
+        Some(Self::new(match cached {
+            Cached::Null => return None,
+            Cached::Broker(id) => id.clone().into(),
+            Cached::Connection(id) => id.clone().into(),
+            Cached::Session(id) => id.clone().into(),
+            Cached::Consumer(id) => id.clone().into(),
+            Cached::Producer(id) => id.clone().into(),
+            Cached::Destination(destination) => destination.clone().into(),
+            Cached::Transaction(id) => id.clone().into(),
+            Cached::Other(command) => return Some(command.clone()),
+        }))
+    }
+
+    fn is_cached(&self, cached: &Cached) -> bool {
+        match &**self {
+            Command::BrokerId(id) => id.is_cached(cached),
+            Command::ConnectionId(id) => id.is_cached(cached),
+            Command::SessionId(id) => id.is_cached(cached),
+            Command::ConsumerId(id) => id.is_cached(cached),
+            Command::ProducerId(id) => id.is_cached(cached),
+            Command::Destination(destination) => destination.is_cached(cached),
+            Command::LocalTransactionId(id) => {
+                matches!(cached, Cached::Transaction(super::TransactionId::Local(other)) if other == id)
+            }
+            Command::XaTransactionId(id) => {
+                matches!(cached, Cached::Transaction(super::TransactionId::Xa(other)) if other == id)
+            }
+            _ => false,
+        }
+    }
+
+    fn cache_hash(&self) -> u64 {
+        match &**self {
+            Command::BrokerId(id) => id.cache_hash(),
+            Command::ConnectionId(id) => id.cache_hash(),
+            Command::SessionId(id) => id.cache_hash(),
+            Command::ConsumerId(id) => id.cache_hash(),
+            Command::ProducerId(id) => id.cache_hash(),
+            Command::Destination(destination) => destination.cache_hash(),
+            Command::LocalTransactionId(_) | Command::XaTransactionId(_) => {
+                super::TransactionId::from_command(Command::clone(self))
+                    .map_or(0, |id| id.cache_hash())
+            }
+            other => u64::from(other.code()),
+        }
+    }
+
+    fn from_command(command: Command) -> Result<Self, ValueError> {
+        Ok(Self::new(command))
+    }
+}
+
+impl From<Box<Self>> for Command {
+    fn from(command: Box<Self>) -> Self {
+        *command
+    }
+}
+
+/// Structures that stand boxed in their fields.
+macro_rules! boxed_nested {
+    ($($name:ident)*) => {$(
+        impl Nested for Box<$name> {
+            const CLASS: &'static str = stringify!($name);
+
+            fn code(&self) -> u8 {
+                $name::ROW.code
+            }
+
+            fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+                Fields::write(&**self, w)
+            }
+
+            fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
+                <$name as Nested>::read_fields(code, r).map(Self::new)
+            }
+
+            fn to_cached(&self) -> Cached {
+                Cached::Other(Box::new(self.clone().into()))
+            }
+
+            fn from_cached(_: &Cached) -> Option<Self> {
+                None
+            }
+
+            fn is_cached(&self, _: &Cached) -> bool {
+                false
+            }
+
+            fn cache_hash(&self) -> u64 {
+                u64::from($name::ROW.code)
+            }
+
+            fn from_command(command: Command) -> Result<Self, ValueError> {
+                <$name as Nested>::from_command(command).map(Self::new)
+            }
+        }
+
+        impl From<Box<$name>> for Command {
+            fn from(structure: Box<$name>) -> Self {
+                Self::$name(structure)
+            }
+        }
+    )*};
+}
+
+boxed_nested! { BrokerInfo ConsumerInfo }

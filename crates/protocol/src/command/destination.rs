@@ -1,0 +1,184 @@
+//! Where messages go and come from: queues and topics, for good or for a connection's life.
+
+use std::fmt;
+
+use super::Command;
+use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::schema::{Attr, FieldRow, Kind, StructureRow};
+use crate::string::Str;
+use crate::value::{Value, ValueError};
+use crate::wire::cache::{Cached, hash_of};
+use crate::wire::field::{Nested, wrong_type};
+use crate::wire::reader::{Fault, Reader};
+use crate::wire::writer::Writer;
+
+/// A queue or a topic.
+///
+/// A name may be several, joined by commas; members of the other kind then carry `queue://` or
+/// `topic://`. In a name, `*` stands for one word and `>` for the rest.
+///
+/// ```
+/// use rewire_protocol::Destination;
+///
+/// assert_eq!(Destination::queue("ORDERS").to_string(), "queue://ORDERS");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// Queue or topic, temporary or not.
+    pub kind: DestinationKind,
+    /// The name, as it stands on the wire.
+    pub physical_name: Str,
+}
+
+/// What a destination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DestinationKind {
+    /// Each message goes to one consumer.
+    Queue,
+    /// Each message goes to every subscriber.
+    Topic,
+    /// A queue that ends with its connection.
+    TempQueue,
+    /// A topic that ends with its connection.
+    TempTopic,
+}
+
+impl DestinationKind {
+    const ALL: [Self; 4] = [Self::Queue, Self::Topic, Self::TempQueue, Self::TempTopic];
+
+    const fn row(self) -> StructureRow {
+        const NAME: &[FieldRow] = &[Attr::NONE.row("physical_name", Kind::String)];
+        match self {
+            Self::Queue => super::row("ActiveMQQueue", 100, &[NAME]),
+            Self::Topic => super::row("ActiveMQTopic", 101, &[NAME]),
+            Self::TempQueue => super::row("ActiveMQTempQueue", 102, &[NAME]),
+            Self::TempTopic => super::row("ActiveMQTempTopic", 103, &[NAME]),
+        }
+    }
+
+    /// The declarations of the four, as data.
+    pub(crate) const ROWS: [StructureRow; 4] =
+        [Self::Queue.row(), Self::Topic.row(), Self::TempQueue.row(), Self::TempTopic.row()];
+
+    /// Whether it ends with its connection.
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, Self::TempQueue | Self::TempTopic)
+    }
+
+    /// Whether each message goes to one consumer.
+    #[must_use]
+    pub const fn is_queue(self) -> bool {
+        matches!(self, Self::Queue | Self::TempQueue)
+    }
+}
+
+impl Destination {
+    /// A queue of this name.
+    #[must_use]
+    pub fn queue(name: impl Into<Str>) -> Self {
+        Self { kind: DestinationKind::Queue, physical_name: name.into() }
+    }
+
+    /// A topic of this name.
+    #[must_use]
+    pub fn topic(name: impl Into<Str>) -> Self {
+        Self { kind: DestinationKind::Topic, physical_name: name.into() }
+    }
+
+    pub(crate) const fn row(&self) -> StructureRow {
+        self.kind.row()
+    }
+
+    /// A destination by type code, its name still to be set.
+    pub(crate) fn of_code(code: u8) -> Option<Self> {
+        let kind = DestinationKind::ALL.into_iter().find(|kind| kind.row().code == code)?;
+        Some(Self { kind, physical_name: Str::EMPTY })
+    }
+
+    pub(crate) fn get(&self, field: &str) -> Option<Value> {
+        (field == "physical_name").then(|| Value::String(self.physical_name.clone()))
+    }
+
+    pub(crate) fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError> {
+        match value {
+            Value::String(name) if field == "physical_name" => {
+                self.physical_name = name;
+                Ok(())
+            }
+            _ => Err(ValueError::new("a destination has a name and nothing else")),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.kind {
+            DestinationKind::Queue => "queue",
+            DestinationKind::Topic => "topic",
+            DestinationKind::TempQueue => "temp-queue",
+            DestinationKind::TempTopic => "temp-topic",
+        };
+        write!(f, "{scheme}://{}", self.physical_name)
+    }
+}
+
+impl From<Destination> for Command {
+    fn from(destination: Destination) -> Self {
+        Self::Destination(destination)
+    }
+}
+
+impl Nested for Destination {
+    const CLASS: &'static str = "ActiveMQDestination";
+
+    fn code(&self) -> u8 {
+        self.row().code
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+        if self.physical_name.is_empty() {
+            // Java's setter throws for it.
+            let kind = EncodeErrorKind::Unreadable("a destination needs a name");
+            return Err(EncodeError::new(kind).within(self.row().name, "physical_name"));
+        }
+        w.string(Some(&self.physical_name))
+            .map_err(|error| error.within(self.row().name, "physical_name"))
+    }
+
+    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
+        let mut destination =
+            Self::of_code(code).ok_or_else(|| wrong_type(code, Self::CLASS, r))?;
+        let within = |fault| {
+            crate::wire::field::within(fault, destination.row().name, "physical_name")
+        };
+        let name = r.string().map_err(within)?;
+        destination.physical_name =
+            name.ok_or_else(|| within(r.fault(DecodeErrorKind::UnexpectedNull)))?;
+        Ok(destination)
+    }
+
+    fn to_cached(&self) -> Cached {
+        Cached::Destination(self.clone())
+    }
+
+    fn from_cached(cached: &Cached) -> Option<Self> {
+        if let Cached::Destination(destination) = cached { Some(destination.clone()) } else { None }
+    }
+
+    fn is_cached(&self, cached: &Cached) -> bool {
+        matches!(cached, Cached::Destination(destination) if destination == self)
+    }
+
+    fn cache_hash(&self) -> u64 {
+        hash_of(self.code(), &self.physical_name)
+    }
+
+    fn from_command(command: Command) -> Result<Self, ValueError> {
+        if let Command::Destination(destination) = command {
+            Ok(destination)
+        } else {
+            Err(ValueError::new("a destination is expected"))
+        }
+    }
+}

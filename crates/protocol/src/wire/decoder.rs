@@ -1,0 +1,123 @@
+//! The receiving end of a connection: frames to commands.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::command::Command;
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::limits::Limits;
+use crate::wire::cache::ReadCache;
+use crate::wire::format::WireFormat;
+use crate::wire::reader::{Fault, Reader};
+
+/// Turns frames into commands.
+///
+/// Holds the reader's half of the marshalling cache, so all frames of a connection go through one
+/// decoder, in order. Message content and other byte fields are slices of the frame, not copies.
+///
+/// **An error is fatal to the connection**: the cache may be half filled.
+#[derive(Debug)]
+pub struct Decoder {
+    format: WireFormat,
+    limits: Limits,
+    cache: Option<ReadCache>,
+}
+
+impl Decoder {
+    /// A decoder with an empty cache, for a connection that has just agreed on `format`.
+    #[must_use]
+    pub fn new(format: WireFormat, limits: Limits) -> Self {
+        Self { format, limits, cache: format.cache_slots.map(ReadCache::new) }
+    }
+
+    /// The format in force.
+    #[must_use]
+    pub const fn format(&self) -> &WireFormat {
+        &self.format
+    }
+
+    /// The largest frame that is let in: the lower of the limit and what was negotiated.
+    #[must_use]
+    pub fn max_frame_size(&self) -> usize {
+        let negotiated = usize::try_from(self.format.max_frame_size).unwrap_or(usize::MAX);
+        self.limits.max_frame_size.min(negotiated)
+    }
+
+    /// Reads one frame, given without its size prefix. `None` is Java's null command.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not exactly one command of the version in force.
+    pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
+        let limit = self.max_frame_size();
+        if frame.len() > limit {
+            let (size, limit) = (frame.len() as u64, limit as u64);
+            let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
+            return Err(DecodeError::new(kind, 0));
+        }
+        let (command, left) = self.read(frame).map_err(|fault| *fault)?;
+        if left > 0 {
+            let kind = DecodeErrorKind::TrailingBytes(left);
+            let error = DecodeError::new(kind, frame.len() - left);
+            return Err(error.within(command.as_ref().map_or("null", Command::name), ""));
+        }
+        Ok(command)
+    }
+
+    /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
+    /// for more bytes.
+    ///
+    /// # Errors
+    ///
+    /// When what is there cannot become a command however much follows, or is too large.
+    pub fn decode_unprefixed(
+        &mut self,
+        buffer: &mut BytesMut,
+    ) -> Result<Option<Option<Command>>, DecodeError> {
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        let frame = buffer.split().freeze();
+        if let Some(cache) = &mut self.cache {
+            cache.begin();
+        }
+        match self.read(&frame) {
+            Ok((command, left)) => {
+                if let Some(cache) = &mut self.cache {
+                    cache.commit();
+                }
+                let rest = frame.slice(frame.len() - left..);
+                *buffer = BytesMut::from(rest);
+                Ok(Some(command))
+            }
+            Err(fault) => {
+                if let Some(cache) = &mut self.cache {
+                    cache.roll_back();
+                }
+                match fault.kind {
+                    DecodeErrorKind::UnexpectedEnd { .. }
+                        if frame.len() <= self.max_frame_size() =>
+                    {
+                        *buffer = BytesMut::from(frame);
+                        Ok(None)
+                    }
+                    _ => Err(*fault),
+                }
+            }
+        }
+    }
+
+    /// The command, and how many bytes are left after it.
+    fn read(&mut self, frame: &Bytes) -> Result<(Option<Command>, usize), Fault> {
+        let format = (self.format.version, self.format.tight, self.format.stack_trace);
+        let mut reader = Reader::new(format, frame, self.cache.as_mut(), &self.limits);
+        let code = reader.byte()?;
+        if code == 0 {
+            return Ok((None, reader.remaining()));
+        }
+        if reader.tight {
+            reader.boolean_stream()?;
+        }
+        let command = Command::read(code, &mut reader)?;
+        Ok((Some(command), reader.remaining()))
+    }
+}

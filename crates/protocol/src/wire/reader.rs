@@ -1,0 +1,276 @@
+//! One frame on its way in. Every read is checked; nothing is allocated for a length that the frame
+//! cannot hold.
+
+use bytes::Bytes;
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::limits::{Limits, MAX_ARRAY};
+use crate::string::Str;
+use crate::wire::bits::BitReader;
+use crate::wire::cache::{Cached, ReadCache};
+
+/// A decode error on its way up; boxed, so that the results of small reads stay small.
+pub(crate) type Fault = Box<DecodeError>;
+
+pub(crate) struct Reader<'f> {
+    pub(crate) version: u8,
+    pub(crate) tight: bool,
+    pub(crate) stack_trace: bool,
+    frame: &'f Bytes,
+    rest: &'f [u8],
+    bits: BitReader<'f>,
+    cache: Option<&'f mut ReadCache>,
+    limits: &'f Limits,
+    depth: usize,
+    elements: usize,
+    /// Copy strings instead of slicing the frame: what is cached would keep whole frames alive.
+    detach: bool,
+}
+
+impl<'f> Reader<'f> {
+    pub(crate) fn new(
+        (version, tight, stack_trace): (u8, bool, bool),
+        frame: &'f Bytes,
+        cache: Option<&'f mut ReadCache>,
+        limits: &'f Limits,
+    ) -> Self {
+        Self {
+            version,
+            tight,
+            stack_trace,
+            frame,
+            rest: frame,
+            bits: BitReader::EMPTY,
+            cache,
+            limits,
+            depth: 0,
+            elements: 0,
+            detach: false,
+        }
+    }
+
+    pub(crate) const fn offset(&self) -> usize {
+        self.frame.len() - self.rest.len()
+    }
+
+    pub(crate) const fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    #[cold]
+    pub(crate) fn fault(&self, kind: DecodeErrorKind) -> Fault {
+        Box::new(DecodeError::new(kind, self.offset()))
+    }
+
+    #[cold]
+    fn end(&self, needed: usize) -> Fault {
+        self.fault(DecodeErrorKind::UnexpectedEnd { needed, remaining: self.rest.len() })
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'f [u8], Fault> {
+        match self.rest.split_at_checked(len) {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => Err(self.end(len)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        match self.rest.split_first_chunk() {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(*taken)
+            }
+            None => Err(self.end(N)),
+        }
+    }
+
+    /// Reads the boolean stream that leads a tight command.
+    pub(crate) fn boolean_stream(&mut self) -> Result<(), Fault> {
+        let [first] = self.array()?;
+        // Java: any other first byte, 64 to 255 included, is the length itself.
+        let len = match first {
+            0xC0 => usize::from(u8::from_be_bytes(self.array()?)),
+            0x80 => {
+                let len = i16::from_be_bytes(self.array()?);
+                usize::try_from(len)
+                    .map_err(|_| self.fault(DecodeErrorKind::NegativeLength(len.into())))?
+            }
+            len => usize::from(len),
+        };
+        self.bits = BitReader::new(self.take(len)?);
+        Ok(())
+    }
+
+    /// A boolean, or the flag that says whether something is there.
+    #[inline]
+    pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
+        if self.tight {
+            let offset = self.offset();
+            self.bits.next(offset)
+        } else {
+            let [byte] = self.array()?;
+            Ok(byte != 0)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
+        self.array().map(u8::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn short(&mut self) -> Result<i16, Fault> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn int(&mut self) -> Result<i32, Fault> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    #[inline]
+    pub(crate) fn long(&mut self) -> Result<i64, Fault> {
+        if !self.tight {
+            return self.array().map(i64::from_be_bytes);
+        }
+        match (self.boolean()?, self.boolean()?) {
+            (false, false) => Ok(0),
+            (false, true) => self.array().map(u16::from_be_bytes).map(i64::from),
+            (true, false) => self.array().map(u32::from_be_bytes).map(i64::from),
+            (true, true) => self.array().map(i64::from_be_bytes),
+        }
+    }
+
+    /// Bytes of the frame, shared with it.
+    #[inline]
+    fn share(&mut self, len: usize) -> Result<Bytes, Fault> {
+        let start = self.offset();
+        let taken = self.take(len)?;
+        if self.detach {
+            return Ok(Bytes::copy_from_slice(taken));
+        }
+        Ok(self.frame.slice(start..start + len))
+    }
+
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<Option<Str>, Fault> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let ascii = self.tight && self.boolean()?;
+        let len = usize::from(self.array().map(u16::from_be_bytes)?);
+        if ascii && len > MAX_ARRAY {
+            // Java reads the length of an ASCII string as a signed short.
+            let length = i64::try_from(len).unwrap_or(0) - 0x1_0000;
+            return Err(self.fault(DecodeErrorKind::NegativeLength(length)));
+        }
+        self.check_limit("string", len, self.limits.max_string)?;
+        let start = self.offset();
+        let bytes = self.share(len)?;
+        if ascii {
+            let string = Str::from_checked(bytes);
+            if string.is_plain_ascii() {
+                return Ok(Some(string));
+            }
+            // Java takes each byte of such a string for a character.
+            let units: Vec<u16> = string.as_wire().iter().copied().map(u16::from).collect();
+            return Ok(Some(Str::from_utf16(&units)));
+        }
+        match Str::from_wire(bytes) {
+            Ok(string) => Ok(Some(string)),
+            Err(mut error) => {
+                error.offset = start;
+                Err(Box::new(error))
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, Fault> {
+        if !self.boolean()? {
+            return Ok(None);
+        }
+        let len = self.int()?;
+        let Ok(len) = usize::try_from(len) else {
+            return Err(self.fault(DecodeErrorKind::NegativeLength(len.into())));
+        };
+        self.share(len).map(Some)
+    }
+
+    /// The length of an array or a stack trace, taken off what the frame may have in all.
+    pub(crate) fn count(&mut self) -> Result<usize, Fault> {
+        let count = self.short()?;
+        let Ok(count) = usize::try_from(count) else {
+            return Err(self.fault(DecodeErrorKind::NegativeLength(count.into())));
+        };
+        self.elements += count;
+        self.check_limit("number of elements", self.elements, self.limits.max_elements)?;
+        Ok(count)
+    }
+
+    /// A capacity for `count` elements that a lying count cannot turn into an allocation.
+    pub(crate) fn capacity(&self, count: usize) -> usize {
+        count.min(self.rest.len()).min(128)
+    }
+
+    fn check_limit(&self, what: &'static str, size: usize, limit: usize) -> Result<(), Fault> {
+        if size > limit {
+            let (size, limit) = (size as u64, limit as u64);
+            return Err(self.fault(DecodeErrorKind::TooLarge { what, size, limit }));
+        }
+        Ok(())
+    }
+
+    /// Into an object inside the one being read.
+    #[inline]
+    pub(crate) fn descend(&mut self) -> Result<(), Fault> {
+        self.depth += 1;
+        let limit = self.limits.max_nesting;
+        if self.depth > limit {
+            return Err(self.fault(DecodeErrorKind::TooDeep { limit }));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) const fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+
+    #[inline]
+    pub(crate) const fn has_cache(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// What stands in a slot of the cache.
+    #[inline]
+    pub(crate) fn cached(&self, index: i16) -> Result<&Cached, Fault> {
+        match &self.cache {
+            Some(cache) => cache.get(index).map_err(|kind| self.fault(kind)),
+            None => Ok(&Cached::Null),
+        }
+    }
+
+    /// Reads a value that is new to the cache and stores it.
+    pub(crate) fn store<T>(
+        &mut self,
+        index: i16,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+        cached: impl FnOnce(&T) -> Cached,
+    ) -> Result<T, Fault> {
+        let outer = std::mem::replace(&mut self.detach, true);
+        let value = read(self)?;
+        self.detach = outer;
+        let stored = match &mut self.cache {
+            Some(cache) => cache.set(index, cached(&value)),
+            None => Ok(()),
+        };
+        stored.map_err(|kind| self.fault(kind))?;
+        Ok(value)
+    }
+}

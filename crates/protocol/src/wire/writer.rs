@@ -1,0 +1,264 @@
+//! One command on its way out: booleans to one side, everything else into the buffer.
+//!
+//! A tight command starts with a boolean stream whose length is known only at its end. The writer
+//! leaves a gap as long as the stream of the previous command of that type was, which is nearly always
+//! right, and moves the little that follows when it was not. Large byte fields are put in last, so
+//! they are copied once whatever happens.
+
+use crate::error::{EncodeError, EncodeErrorKind};
+use crate::limits::{Limits, MAX_ARRAY, MAX_LOOSE_STRING, MAX_TIGHT_STRING};
+use crate::string::Str;
+use crate::wire::bits::BitWriter;
+use crate::wire::cache::{Cached, WriteCache};
+
+/// A byte field this long is not worth moving.
+const LARGE: usize = 512;
+
+pub(crate) struct Writer<'w, 'c> {
+    pub(crate) version: u8,
+    pub(crate) tight: bool,
+    pub(crate) stack_trace: bool,
+    out: &'w mut Vec<u8>,
+    bits: &'w mut BitWriter,
+    cache: Option<&'w mut WriteCache>,
+    depth: usize,
+    /// Large byte fields, and where in `out` they belong.
+    large: [(usize, &'c [u8]); 2],
+    large_len: usize,
+}
+
+impl<'w, 'c> Writer<'w, 'c> {
+    pub(crate) fn new(
+        (version, tight, stack_trace): (u8, bool, bool),
+        out: &'w mut Vec<u8>,
+        bits: &'w mut BitWriter,
+        cache: Option<&'w mut WriteCache>,
+    ) -> Self {
+        let large = [(0, &[] as &[u8]); 2];
+        Self { version, tight, stack_trace, out, bits, cache, depth: 0, large, large_len: 0 }
+    }
+
+    /// A boolean, or the flag that says whether something is there.
+    #[inline]
+    pub(crate) fn boolean(&mut self, value: bool) {
+        if self.tight { self.bits.push(value) } else { self.out.push(u8::from(value)) }
+    }
+
+    /// A boolean that loose encoding does not have.
+    #[inline]
+    pub(crate) fn tight_boolean(&mut self, value: bool) {
+        if self.tight {
+            self.bits.push(value);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn byte(&mut self, value: u8) {
+        self.out.push(value);
+    }
+
+    #[inline]
+    pub(crate) fn short(&mut self, value: i16) {
+        self.out.extend_from_slice(&value.to_be_bytes());
+    }
+
+    #[inline]
+    pub(crate) fn int(&mut self, value: i32) {
+        self.out.extend_from_slice(&value.to_be_bytes());
+    }
+
+    #[inline]
+    pub(crate) fn long(&mut self, value: i64) {
+        let bytes = value.to_be_bytes();
+        let [_, _, _, _, low @ ..] = bytes;
+        let [_, _, lowest @ ..] = low;
+        if !self.tight {
+            self.out.extend_from_slice(&bytes);
+            return;
+        }
+        // Java compares unsigned: a negative long takes all eight bytes.
+        let (wide, odd) = match value.cast_unsigned() {
+            0 => (false, false),
+            1..=0xFFFF => (false, true),
+            0x1_0000..=0xFFFF_FFFF => (true, false),
+            0x1_0000_0000.. => (true, true),
+        };
+        self.bits.push(wide);
+        self.bits.push(odd);
+        match (wide, odd) {
+            (false, false) => {}
+            (false, true) => self.out.extend_from_slice(&lowest),
+            (true, false) => self.out.extend_from_slice(&low),
+            (true, true) => self.out.extend_from_slice(&bytes),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    pub(crate) fn string(&mut self, value: Option<&Str>) -> Result<(), EncodeError> {
+        self.boolean(value.is_some());
+        let Some(value) = value else { return Ok(()) };
+        let bytes = value.as_wire();
+        let limit = if self.tight { MAX_TIGHT_STRING } else { MAX_LOOSE_STRING };
+        let len = match u16::try_from(bytes.len()) {
+            Ok(len) if usize::from(len) <= limit => len,
+            _ => {
+                let kind = EncodeErrorKind::StringTooLong { len: bytes.len(), limit };
+                return Err(EncodeError::new(kind));
+            }
+        };
+        if self.tight {
+            self.bits.push(value.is_plain_ascii());
+        }
+        self.out.extend_from_slice(&len.to_be_bytes());
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self, value: Option<&'c [u8]>) -> Result<(), EncodeError> {
+        self.boolean(value.is_some());
+        let Some(bytes) = value else { return Ok(()) };
+        let Ok(len) = i32::try_from(bytes.len()) else {
+            let limit = i32::MAX.unsigned_abs() as usize;
+            let kind = EncodeErrorKind::FrameTooLarge { len: bytes.len(), limit };
+            return Err(EncodeError::new(kind));
+        };
+        self.int(len);
+        match self.large.get_mut(self.large_len) {
+            Some(entry) if self.tight && bytes.len() >= LARGE => {
+                *entry = (self.out.len(), bytes);
+                self.large_len += 1;
+            }
+            _ => self.out.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+
+    /// The length of an array or a stack trace.
+    pub(crate) fn count(&mut self, len: usize) -> Result<(), EncodeError> {
+        match i16::try_from(len) {
+            Ok(count) => {
+                self.short(count);
+                Ok(())
+            }
+            Err(_) => {
+                let kind = EncodeErrorKind::TooManyElements { len, limit: MAX_ARRAY };
+                Err(EncodeError::new(kind))
+            }
+        }
+    }
+
+    /// Into an object inside the one being written.
+    #[inline]
+    pub(crate) fn descend(&mut self) -> Result<(), EncodeError> {
+        let limit = Limits::DEFAULT.max_nesting;
+        self.depth += 1;
+        if self.depth > limit {
+            return Err(EncodeError::new(EncodeErrorKind::TooDeep { limit }));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) const fn ascend(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Whether cached fields go through a cache on this connection.
+    #[inline]
+    pub(crate) const fn has_cache(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// Writes the number of a value the peer has; false when it has not got it yet.
+    #[inline]
+    pub(crate) fn reference(&mut self, hash: Option<u64>, is: impl Fn(&Cached) -> bool) -> bool {
+        let found = match (&self.cache, hash) {
+            (Some(cache), Some(hash)) => cache.find(hash, is),
+            (Some(cache), None) => cache.find_null(),
+            (None, _) => None,
+        };
+        self.boolean(found.is_none());
+        if let Some(slot) = found {
+            self.out.extend_from_slice(&slot.to_be_bytes());
+        }
+        found.is_some()
+    }
+
+    /// Writes a value the peer has not got, with the number it is to have.
+    ///
+    /// Loose encoding gives out the number first, tight encoding after what is inside has got its own.
+    pub(crate) fn introduce(
+        &mut self,
+        hash: u64,
+        cached: Cached,
+        write: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let Some(cache) = &mut self.cache else { return write(self) };
+        if !self.tight {
+            let index = cache.insert(hash, cached);
+            self.short(index);
+            return write(self);
+        }
+        let place = self.out.len();
+        self.short(0);
+        write(self)?;
+        if let Some(cache) = &mut self.cache {
+            let index = cache.insert(hash, cached).to_be_bytes();
+            if let Some(gap) = self.out.get_mut(place..place + index.len()) {
+                gap.copy_from_slice(&index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the boolean stream where it belongs, `gap` bytes having been left for it at `start`, and
+    /// the large fields after it. Returns the length of the stream.
+    pub(crate) fn finish(self, start: usize, gap: usize) -> usize {
+        let Self { out, bits, large, large_len, .. } = self;
+        let stream = bits.encoded_len();
+        let end = out.len();
+        if stream > gap {
+            out.resize(end + stream - gap, 0);
+        }
+        if stream != gap {
+            out.copy_within(start + gap..end, start + stream);
+            out.truncate(end + stream - gap);
+        }
+        if let Some(head) = out.get_mut(start..start + stream) {
+            bits.write_to(head);
+        }
+        let mut added = 0;
+        for (place, bytes) in large.into_iter().take(large_len) {
+            let at = place + stream - gap + added;
+            insert(out, at, bytes);
+            added += bytes.len();
+        }
+        stream
+    }
+}
+
+/// Inserts bytes with one copy of them; only what comes after is moved.
+fn insert(out: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let mut tail = [0; 256];
+    let after = out.len().saturating_sub(at);
+    match (tail.get_mut(..after), out.get(at..)) {
+        (Some(tail), Some(rest)) => {
+            tail.copy_from_slice(rest);
+            out.truncate(at);
+            out.reserve(bytes.len() + after);
+            out.extend_from_slice(bytes);
+            out.extend_from_slice(tail);
+        }
+        _ => {
+            let tail = out.split_off(at.min(out.len()));
+            out.extend_from_slice(bytes);
+            out.extend_from_slice(&tail);
+        }
+    }
+}
