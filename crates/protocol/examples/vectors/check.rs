@@ -206,12 +206,7 @@ fn session(record: &Json) -> Result<(), String> {
 }
 
 /// The same bytes, cut into frames by us.
-fn split(
-    stream: &[u8],
-    direction: &str,
-    expected: usize,
-    negotiated: &Json,
-) -> Result<(), String> {
+fn split(stream: &[u8], direction: &str, expected: usize, negotiated: &Json) -> Result<(), String> {
     let format = format(negotiated)?;
     let mut reader = rewire_protocol::FrameReader::new(Limits::DEFAULT.max_frame_size);
     let mut frames = 0;

@@ -138,13 +138,21 @@ macro_rules! held {
 }
 
 macro_rules! by_ref {
-    ($structure:ident) => { &$structure };
-    ($structure:ident Box) => { $structure };
+    ($structure:ident) => {
+        &$structure
+    };
+    ($structure:ident Box) => {
+        $structure
+    };
 }
 
 macro_rules! take {
-    ($structure:ident) => { $structure };
-    ($structure:ident Box) => { *$structure };
+    ($structure:ident) => {
+        $structure
+    };
+    ($structure:ident Box) => {
+        *$structure
+    };
 }
 
 /// Takes a structure out of a command, if it is one.

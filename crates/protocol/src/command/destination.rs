@@ -149,9 +149,8 @@ impl Nested for Destination {
     fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
         let mut destination =
             Self::of_code(code).ok_or_else(|| wrong_type(code, Self::CLASS, r))?;
-        let within = |fault| {
-            crate::wire::field::within(fault, destination.row().name, "physical_name")
-        };
+        let within =
+            |fault| crate::wire::field::within(fault, destination.row().name, "physical_name");
         let name = r.string().map_err(within)?;
         destination.physical_name =
             name.ok_or_else(|| within(r.fault(DecodeErrorKind::UnexpectedNull)))?;

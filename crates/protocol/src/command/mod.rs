@@ -16,8 +16,8 @@ mod subscription;
 mod transaction;
 mod wire_format_info;
 
-pub(crate) use any::Held;
 pub use any::Command;
+pub(crate) use any::Held;
 pub use broker::{BrokerInfo, BrokerSubscriptionInfo};
 pub use connection::{
     ConnectionControl, ConnectionError, ConnectionInfo, ControlCommand, FlushCommand,
@@ -32,9 +32,7 @@ pub use journal::{
 };
 pub use message::{BlobFields, Message, MessageKind};
 pub use network::{DiscoveryEvent, LastPartialCommand, NetworkBridgeFilter, PartialCommand};
-pub use response::{
-    DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response,
-};
+pub use response::{DataArrayResponse, DataResponse, ExceptionResponse, IntegerResponse, Response};
 pub use session::{ProducerAck, ProducerInfo, SessionInfo};
 pub use subscription::{DestinationInfo, RemoveSubscriptionInfo, SubscriptionInfo};
 pub use transaction::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};

@@ -80,9 +80,7 @@ impl<'f> BitReader<'f> {
                 self.next += 1;
                 Ok(bit)
             }
-            None => {
-                Err(Box::new(DecodeError::new(DecodeErrorKind::BooleansExhausted, offset)))
-            }
+            None => Err(Box::new(DecodeError::new(DecodeErrorKind::BooleansExhausted, offset))),
         }
     }
 }

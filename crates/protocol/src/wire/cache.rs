@@ -47,6 +47,22 @@ impl Cached {
     }
 }
 
+impl Cached {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Broker(a), Self::Broker(b)) => a == b,
+            (Self::Connection(a), Self::Connection(b)) => a == b,
+            (Self::Session(a), Self::Session(b)) => a == b,
+            (Self::Consumer(a), Self::Consumer(b)) => a == b,
+            (Self::Producer(a), Self::Producer(b)) => a == b,
+            (Self::Destination(a), Self::Destination(b)) => a == b,
+            (Self::Transaction(a), Self::Transaction(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
 /// The hash of a value that can be cached. `class` keeps ids of different classes apart.
 #[inline]
 pub(crate) fn hash_of(class: u8, value: &impl Hash) -> u64 {
@@ -65,6 +81,8 @@ pub(crate) struct WriteCache {
     /// Slots by the hash of what they hold, null apart.
     index: HashTable<u16>,
     null: Option<u16>,
+    /// Values whose slot was given to another value while they were in it; see [`insert`](Self::insert).
+    displaced: Vec<(u64, Cached)>,
     next: usize,
     evict: usize,
     /// Slots filled by the command being written, to be emptied again if it is refused.
@@ -79,6 +97,7 @@ impl WriteCache {
             capacity: usize::from(capacity.min(i16::MAX.unsigned_abs())),
             index: HashTable::new(),
             null: None,
+            displaced: Vec::new(),
             next: 0,
             evict: 0,
             filled: Vec::new(),
@@ -86,8 +105,9 @@ impl WriteCache {
         }
     }
 
+    /// How many values Java's map would hold.
     fn len(&self) -> usize {
-        self.index.len() + usize::from(self.null.is_some())
+        self.index.len() + usize::from(self.null.is_some()) + self.displaced.len()
     }
 
     /// Makes room before a command, oldest first.
@@ -96,7 +116,14 @@ impl WriteCache {
         self.next_before = self.next;
         // Java subtracts without care and never returns when fewer than 100 slots were negotiated.
         let keep = self.capacity.saturating_sub(FREE_SPACE);
+        let mut round = 0;
         while self.len() > keep {
+            if round == self.capacity {
+                // Java never gets rid of displaced values, and never returns when they are too many.
+                self.displaced.clear();
+                round = 0;
+            }
+            round += 1;
             let slot = self.evict;
             self.evict = if slot + 1 >= self.capacity { 0 } else { slot + 1 };
             self.empty(slot);
@@ -136,10 +163,19 @@ impl WriteCache {
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        // A command with more distinct objects than free slots comes around to slots in use. Java
-        // leaves two values with one number there; the older one is forgotten here.
-        if self.slots.get(slot).is_some_and(Option::is_some) {
+        // A command with more distinct objects than free slots comes around to slots in use. In Java
+        // the value there keeps its number, which now means another one: the peer would be told
+        // wrong things. Here it is not found any more, but it counts, so that evictions come when
+        // Java's do.
+        if let Some(Some((hash, displaced))) = self.slots.get(slot).cloned() {
             self.empty(slot);
+            if !matches!(displaced, Cached::Null) {
+                self.displaced.push((hash, displaced));
+            }
+        }
+        if !self.displaced.is_empty() {
+            self.displaced
+                .retain(|(other, displaced)| *other != hash || !displaced.is_same(&value));
         }
         let Ok(number) = u16::try_from(slot) else { return -1 };
         self.filled.push(number);

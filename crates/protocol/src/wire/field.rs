@@ -369,9 +369,8 @@ impl<T: Nested> Field for Option<Vec<Option<T>>> {
     }
 
     fn to_value(&self) -> Value {
-        self.as_ref().map_or(Value::Null, |array| {
-            Value::Array(array.iter().map(Field::to_value).collect())
-        })
+        self.as_ref()
+            .map_or(Value::Null, |array| Value::Array(array.iter().map(Field::to_value).collect()))
     }
 
     fn from_value(value: Value) -> Result<Self, ValueError> {

@@ -67,8 +67,7 @@ impl Throwable {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.descend()?;
-        let mut throwable =
-            Self { class: required(r)?, message: r.string()?, ..Self::default() };
+        let mut throwable = Self { class: required(r)?, message: r.string()?, ..Self::default() };
         if r.stack_trace {
             let count = r.count()?;
             for _ in 0..count {
