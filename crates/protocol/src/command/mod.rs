@@ -1,6 +1,7 @@
 //! Everything that can stand in a frame: one file a subject, one declaration a structure.
 
 mod any;
+mod base;
 mod broker;
 mod connection;
 mod consumer;
