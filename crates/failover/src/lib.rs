@@ -1,3 +1,16 @@
-//! A link to ActiveMQ brokers that survives them.
+//! A link to ActiveMQ brokers that survives them: the failover transport, as a pure core and a tokio
+//! shell.
+//!
+//! - [`uri`]: `failover:(..)` URIs and their options.
+//! - [`core`]: the machine that decides; no socket, no clock.
+//! - [`tracker`]: what a new broker must hear again.
+//! - `transport`: the shell with the sockets, behind the default feature `tokio`.
 
+pub mod core;
+mod error;
+pub mod tracker;
+#[cfg(feature = "tokio")]
+pub mod transport;
 pub mod uri;
+
+pub use error::{DialError, GaveUp, LostReason, RequestError};

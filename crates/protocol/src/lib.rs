@@ -4,7 +4,9 @@ mod command;
 mod error;
 mod frame;
 mod limits;
+mod link;
 mod macros;
+pub mod message;
 mod schema;
 mod string;
 mod value;
@@ -17,6 +19,7 @@ pub use limits::{
     Limits, MAX_ARRAY, MAX_LOOSE_STRING, MAX_TIGHT_STRING, MAX_WIRE_FORMAT_ENTRIES,
     MAX_WIRE_FORMAT_VALUE,
 };
+pub use link::{LinkConfig, LinkCore, LinkError, LinkEvent, WireFormatOffer};
 pub use schema::{FieldRow, Kind, StructureRow};
 pub use string::Str;
 pub use value::{Value, ValueError};

@@ -55,7 +55,7 @@ fn format(record: &Json) -> Result<WireFormat, String> {
         stack_trace: record["stack_trace"].as_bool().unwrap_or(false),
         size_prefix: record["size_prefix"].as_bool().unwrap_or(true),
         tcp_no_delay: false,
-        max_frame_size: i64::MAX.unsigned_abs(),
+        max_frame_size: i64::MAX,
     })
 }
 

@@ -38,8 +38,7 @@ impl Decoder {
     /// The largest frame that is let in: the lower of the limit and what was negotiated.
     #[must_use]
     pub fn max_frame_size(&self) -> usize {
-        let negotiated = usize::try_from(self.format.max_frame_size).unwrap_or(usize::MAX);
-        self.limits.max_frame_size.min(negotiated)
+        self.limits.max_frame_size.min(self.format.frame_limit())
     }
 
     /// Reads one frame, given without its size prefix. `None` is Java's null command.

@@ -105,7 +105,7 @@ impl Encoder {
     /// Checks the size of the frame and writes it in front.
     fn seal(&self, start: usize, body: usize, out: &mut [u8]) -> Result<(), EncodeError> {
         let len = out.len() - body;
-        let limit = usize::try_from(self.format.max_frame_size).unwrap_or(usize::MAX);
+        let limit = self.format.frame_limit();
         // Java compares with the limit in tight encoding only; its reader does so in both.
         let size = match i32::try_from(len) {
             Ok(size) if len <= limit => size,

@@ -21,8 +21,9 @@ pub struct WireFormat {
     pub size_prefix: bool,
     /// Whether both sides asked for `TCP_NODELAY`.
     pub tcp_no_delay: bool,
-    /// The largest frame either side takes, without its size prefix.
-    pub max_frame_size: u64,
+    /// The largest frame either side takes, without its size prefix, as Java would have it: a value
+    /// that is not positive is no limit. See [`frame_limit`](Self::frame_limit).
+    pub max_frame_size: i64,
 }
 
 impl WireFormat {
@@ -34,7 +35,7 @@ impl WireFormat {
         stack_trace: false,
         size_prefix: true,
         tcp_no_delay: false,
-        max_frame_size: u64::MAX,
+        max_frame_size: i64::MAX,
     };
 
     /// What two peers of today agree on by default.
@@ -45,8 +46,19 @@ impl WireFormat {
         stack_trace: true,
         size_prefix: true,
         tcp_no_delay: true,
-        max_frame_size: i64::MAX as u64,
+        max_frame_size: i64::MAX,
     };
+
+    /// The largest frame that was agreed on.
+    ///
+    /// Java refuses every frame when neither side gives a limit; here that is no limit.
+    #[must_use]
+    pub fn frame_limit(&self) -> usize {
+        if self.max_frame_size <= 0 {
+            return usize::MAX;
+        }
+        usize::try_from(self.max_frame_size).unwrap_or(usize::MAX)
+    }
 }
 
 /// The slots that a negotiated `CacheSize` stands for; `None` for a size that makes no sense.

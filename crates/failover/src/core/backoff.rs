@@ -1,0 +1,96 @@
+//! How long to wait before the next round of attempts.
+
+use std::time::Duration;
+
+/// The delays between rounds, by the options `initialReconnectDelay`, `maxReconnectDelay`,
+/// `useExponentialBackOff` and `reconnectDelayExponent`.
+#[derive(Clone, Debug)]
+pub(crate) struct Backoff {
+    initial: Duration,
+    max: Duration,
+    /// What each delay is multiplied by; `None` keeps them all the same.
+    multiplier: Option<f64>,
+    current: Duration,
+}
+
+impl Backoff {
+    pub(crate) const fn new(initial: Duration, max: Duration, multiplier: Option<f64>) -> Self {
+        Self { initial, max, multiplier, current: initial }
+    }
+
+    /// Starts over, after a link was there.
+    pub(crate) const fn reset(&mut self) {
+        self.current = self.initial;
+    }
+
+    /// The delay after a link was lost, before the first round. Java: not capped by the maximum.
+    pub(crate) const fn first(&self) -> Duration {
+        self.initial
+    }
+
+    /// The delay after a round failed.
+    ///
+    /// Java: the initial delay first, whatever the maximum; then each time the product, cut to whole
+    /// milliseconds and to the maximum.
+    pub(crate) fn next(&mut self) -> Duration {
+        let delay = self.current;
+        if let Some(multiplier) = self.multiplier {
+            let product = self.current.as_secs_f64() * 1000.0 * multiplier;
+            let millis = product.clamp(0.0, self.max.as_secs_f64() * 1000.0);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to what is representable; the fraction is meant to go"
+            )]
+            let millis = millis as u64;
+            self.current = Duration::from_millis(millis);
+        }
+        delay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn delays(mut backoff: Backoff, n: usize) -> Vec<u128> {
+        (0..n).map(|_| backoff.next().as_millis()).collect()
+    }
+
+    #[test]
+    fn delays_double_up_to_the_maximum() {
+        let backoff = Backoff::new(ms(10), ms(100), Some(2.0));
+        assert_eq!(backoff.first(), ms(10));
+        assert_eq!(delays(backoff, 6), [10, 20, 40, 80, 100, 100]);
+    }
+
+    #[test]
+    fn without_exponential_back_off_all_delays_are_the_initial_one_even_over_the_maximum() {
+        assert_eq!(delays(Backoff::new(ms(1000), ms(300), None), 3), [1000, 1000, 1000]);
+    }
+
+    #[test]
+    fn an_initial_delay_over_the_maximum_is_waited_once() {
+        let backoff = Backoff::new(ms(1000), ms(300), Some(2.0));
+        assert_eq!(backoff.first(), ms(1000));
+        assert_eq!(delays(backoff, 3), [1000, 300, 300]);
+    }
+
+    #[test]
+    fn a_fraction_of_a_millisecond_is_cut_off_each_time() {
+        assert_eq!(delays(Backoff::new(ms(5), ms(100), Some(1.5)), 4), [5, 7, 10, 15]);
+    }
+
+    #[test]
+    fn it_starts_over_after_a_reset() {
+        let mut backoff = Backoff::new(ms(10), ms(100), Some(2.0));
+        backoff.next();
+        backoff.next();
+        backoff.reset();
+        assert_eq!(backoff.next(), ms(10));
+    }
+}

@@ -1,0 +1,148 @@
+//! What goes into the core and what comes out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rewire_protocol::{Command, EncodeError, Throwable};
+
+use crate::error::{DialError, GaveUp, LostReason, RequestError};
+use crate::uri::BrokerUri;
+
+/// One connection to one broker; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub(crate) u64);
+
+impl fmt::Display for LinkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "link {}", self.0)
+    }
+}
+
+/// One request, from submission to its one outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub(crate) u64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Begin to connect.
+    Start,
+    /// The application wants something of a broker.
+    Submit(Request),
+    /// A dial that was asked for ended; with success, the handshake is done too.
+    Dialed(LinkId, Result<(), DialError>),
+    /// A command came over a link.
+    Received(LinkId, Command),
+    /// A link ended by itself.
+    Lost(LinkId, LostReason),
+    /// A command that was to be transmitted cannot be put on the wire.
+    Unsendable(LinkId, i32, EncodeError),
+    /// The time that [`poll_timeout`](super::FailoverCore::poll_timeout) named has come.
+    Timeout,
+    /// Stop.
+    Close,
+}
+
+/// A command for a broker.
+#[derive(Debug)]
+pub struct Request {
+    /// Its name among requests.
+    pub id: RequestId,
+    /// What to send. Its number and whether an answer is wanted are filled in by the core.
+    pub command: Command,
+    /// When it counts as done.
+    pub completion: Completion,
+    /// The link it belongs to: an acknowledgement means nothing on another. `None` for most.
+    pub link: Option<LinkId>,
+}
+
+/// When a request counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// When a broker has answered. Sent again after a failover until one has.
+    Answered,
+    /// When it was handed to the link. Lost if the link dies then.
+    Transmitted,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Connect to a broker and do the handshake; answer with [`Input::Dialed`].
+    Dial(LinkId, BrokerUri),
+    /// Send a command over a link.
+    Transmit(LinkId, Arc<Command>),
+    /// Close a link, or stop dialling it, and say nothing more of it.
+    Hangup(LinkId),
+    /// A command for the application.
+    Deliver(Incoming),
+    /// The outcome of a request. What needs no answer, or is answered without a broker because there
+    /// is none, gets a plain `Response`.
+    Complete(RequestId, Result<Command, RequestError>),
+    /// Something a listener may want to know.
+    Event(Event),
+}
+
+/// What the application hears from its broker, in order.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Incoming {
+    /// A command came over this link: a dispatch, a control, an error.
+    Command(LinkId, Command),
+    /// The link is gone. What it dispatched and was not acknowledged will come again, over another.
+    Interrupted(LinkId),
+    /// A link is there, and the broker has accepted all there was to restore.
+    Resumed(LinkId),
+    /// A broker accepted the connection but not this part of it: it is no longer there.
+    Refused {
+        /// What was refused: a `SessionInfo`, `ProducerInfo`, `ConsumerInfo` or `DestinationInfo`.
+        command: Command,
+        /// Why.
+        cause: Box<Throwable>,
+    },
+    /// No more is to come.
+    Ended(GaveUp),
+}
+
+/// What a listener is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The first link is there.
+    Connected {
+        /// The broker.
+        broker: String,
+    },
+    /// The link was lost; another is looked for.
+    Interrupted {
+        /// The broker that was lost.
+        broker: String,
+        /// How.
+        cause: LostReason,
+    },
+    /// One attempt at one broker failed.
+    AttemptFailed {
+        /// The broker.
+        broker: String,
+        /// How.
+        error: DialError,
+        /// The number of the round over all brokers, from 1.
+        round: u32,
+    },
+    /// A link is there again, and all is restored.
+    Resumed {
+        /// The broker.
+        broker: String,
+        /// How long there was none.
+        outage: Duration,
+        /// How many commands were sent to restore the old state.
+        replayed: usize,
+        /// How many unanswered requests were sent again.
+        resent: usize,
+    },
+    /// No broker could be reached within what the options allow; this is the end.
+    GaveUp(Arc<GaveUp>),
+    /// It was closed, as asked.
+    Closed,
+}

@@ -1,0 +1,98 @@
+//! The brokers there are to try, and the order of a round.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::uri::BrokerUri;
+
+/// The configured brokers.
+#[derive(Debug)]
+pub(crate) struct BrokerPool {
+    brokers: Vec<BrokerUri>,
+    randomize: bool,
+    /// The broker that was lost or failed last: tried last in the next round.
+    last_failed: Option<BrokerUri>,
+}
+
+impl BrokerPool {
+    /// Brokers that are the same, by host as written and port, are kept once.
+    pub(crate) fn new(configured: Vec<BrokerUri>, randomize: bool) -> Self {
+        let mut brokers: Vec<BrokerUri> = Vec::with_capacity(configured.len());
+        for broker in configured {
+            if !brokers.iter().any(|known| known.is_same_broker(&broker)) {
+                brokers.push(broker);
+            }
+        }
+        Self { brokers, randomize, last_failed: None }
+    }
+
+    pub(crate) fn failed(&mut self, broker: &BrokerUri) {
+        self.last_failed = Some(broker.clone());
+    }
+
+    pub(crate) fn succeeded(&mut self) {
+        self.last_failed = None;
+    }
+
+    /// The brokers of one round, in the order in which they are to be tried.
+    ///
+    /// Java: shuffled with `randomize`, but the one that failed last always comes last.
+    pub(crate) fn round(&self, rng: &mut impl Rng) -> Vec<BrokerUri> {
+        let failed = |broker: &BrokerUri| {
+            self.last_failed.as_ref().is_some_and(|failed| failed.is_same_broker(broker))
+        };
+        let (last, mut round): (Vec<_>, Vec<_>) = self.brokers.iter().cloned().partition(failed);
+        if self.randomize {
+            round.shuffle(rng);
+        }
+        round.extend(last);
+        round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    fn pool(brokers: &[&str], randomize: bool) -> BrokerPool {
+        BrokerPool::new(brokers.iter().map(|uri| uri.parse().unwrap()).collect(), randomize)
+    }
+
+    fn round(pool: &BrokerPool, seed: u64) -> Vec<String> {
+        let mut rng = SmallRng::seed_from_u64(seed);
+        pool.round(&mut rng).iter().map(BrokerUri::to_string).collect()
+    }
+
+    #[test]
+    fn without_randomize_the_round_is_as_configured() {
+        let pool = pool(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], false);
+        assert_eq!(round(&pool, 1), ["tcp://a:1", "tcp://b:1", "tcp://c:1"]);
+    }
+
+    #[test]
+    fn the_broker_that_failed_last_comes_last() {
+        let mut pool = pool(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], false);
+        pool.failed(&"tcp://a:1".parse().unwrap());
+        assert_eq!(round(&pool, 1), ["tcp://b:1", "tcp://c:1", "tcp://a:1"]);
+        pool.succeeded();
+        assert_eq!(round(&pool, 1), ["tcp://a:1", "tcp://b:1", "tcp://c:1"]);
+    }
+
+    #[test]
+    fn with_randomize_every_broker_comes_first_in_some_round_but_the_failed_one() {
+        let mut pool = pool(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], true);
+        pool.failed(&"tcp://b:1".parse().unwrap());
+        let rounds: Vec<_> = (0..64).map(|seed| round(&pool, seed)).collect();
+        assert!(rounds.iter().any(|round| round[0] == "tcp://a:1"));
+        assert!(rounds.iter().any(|round| round[0] == "tcp://c:1"));
+        assert!(rounds.iter().all(|round| round.len() == 3 && round[2] == "tcp://b:1"));
+    }
+
+    #[test]
+    fn the_same_broker_given_twice_is_tried_once() {
+        assert_eq!(round(&pool(&["tcp://a:1", "tcp://a:1"], false), 1), ["tcp://a:1"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the core is, and what belongs to being there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rewire_protocol::Command;
+
+use super::io::LinkId;
+use crate::error::{DialError, GaveUp};
+use crate::uri::BrokerUri;
+
+/// ```text
+///  Idle ──Start──▶ Dialing ──Dialed ok──▶ Replaying ──all answered──▶ Connected
+///                  ▲  ▲  └─failed, next─┘   │ refused, lost              │ Lost
+///                  │  └─────────────────────┘ next broker                │
+///                  │ Timeout                                             │
+///               Waiting ◀──────────── round exhausted ◀─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
+///                  │ attempts spent
+///                  ▼
+///               Failed          any ──Close──▶ Closed
+/// ```
+///
+/// The first link has nothing to replay and goes straight to `Connected`.
+#[derive(Debug)]
+pub(crate) enum State {
+    /// Not started.
+    Idle,
+    /// One broker is being tried.
+    Dialing(Attempt),
+    /// A broker is there and hears again what the last one knew.
+    Replaying(Attempt, Replay),
+    /// A broker is there and knows all.
+    Connected(Active),
+    /// Until the next round.
+    Waiting(Instant),
+    /// No more is tried.
+    Failed(GaveUp),
+    /// Over, as asked.
+    Closed,
+}
+
+/// A broker being tried, and those to be tried after it.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) active: Active,
+    pub(crate) rest: VecDeque<BrokerUri>,
+    /// Whether every broker of this round so far refused the client for who it is.
+    pub(crate) all_refused: bool,
+}
+
+/// A link, and the broker at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Active {
+    pub(crate) link: LinkId,
+    pub(crate) broker: BrokerUri,
+    /// The broker's name for people.
+    pub(crate) name: Arc<str>,
+}
+
+/// Commands of a replay that are not answered yet.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) unanswered: BTreeMap<i32, Command>,
+    pub(crate) commands: usize,
+}
+
+/// What is over when a link is there again.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    pub(crate) since: Instant,
+    pub(crate) last_error: Option<(Arc<str>, DialError)>,
+}
+
+impl State {
+    /// The link whose word counts, if it has got as far as speaking.
+    pub(crate) const fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Replaying(attempt, _) => Some(attempt.active.link),
+            Self::Connected(active) => Some(active.link),
+            Self::Idle | Self::Dialing(_) | Self::Waiting(_) | Self::Failed(_) | Self::Closed => {
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong between a client and its brokers, and who erred.
+
+use std::time::Duration;
+
+use rewire_protocol::{DecodeError, EncodeError, LinkError, Throwable};
+
+/// Why one attempt at one broker failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot resolve the host name: {0}")]
+    Resolve(String),
+    /// No address took the connection.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// It took longer than it may.
+    #[error("no connection within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The peer took the connection and then did not become a broker.
+    #[error("handshake failed: {0}")]
+    Handshake(String),
+    /// The scheme of the address cannot be dialled.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The broker refused the client or what it had there before.
+    #[error("refused: {0}")]
+    Refused(Box<Throwable>),
+}
+
+/// Why a link ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// The peer closed it.
+    #[error("the broker closed the connection")]
+    Closed,
+    /// Reading or writing failed.
+    #[error("{0}")]
+    Io(String),
+    /// Nothing came for too long.
+    #[error("nothing heard for {} ms", .0.as_millis())]
+    Silent(Duration),
+    /// What came is not OpenWire.
+    #[error("what the broker sent cannot be read: {0}")]
+    Malformed(DecodeError),
+    /// The peer broke the rules of the link.
+    #[error("{0}")]
+    Misbehaved(String),
+}
+
+impl From<LinkError> for LostReason {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Malformed(error) => Self::Malformed(error),
+            LinkError::Silent { silence } => Self::Silent(silence),
+            other => Self::Misbehaved(other.to_string()),
+        }
+    }
+}
+
+/// What became of a request that was not answered with success.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A broker said no: it was not done.
+    #[error("the broker refused: {0}")]
+    Refused(Box<Throwable>),
+    /// It never left: it was not done.
+    #[error("not sent: {0}")]
+    NotSent(GaveUp),
+    /// It was sent and no answer came: a broker may have done it.
+    #[error("in doubt, sent to {} without an answer: {reason}", .tried.join(", "))]
+    InDoubt {
+        /// The brokers it was sent to, in order.
+        tried: Vec<String>,
+        /// Why there will be no answer.
+        reason: GaveUp,
+    },
+    /// It cannot be put on the wire.
+    #[error("cannot be sent: {0}")]
+    Unsendable(EncodeError),
+}
+
+impl RequestError {
+    /// Whether a broker may have done it all the same.
+    #[must_use]
+    pub const fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::InDoubt { .. })
+    }
+}
+
+/// Why the transport stopped trying.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GaveUp {
+    /// The option `timeout` ran out.
+    #[error("no broker within the timeout of {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// As many attempts failed as the options allow.
+    #[error("gave up after {attempts} attempts, the last on {broker}: {error}")]
+    Exhausted {
+        /// How many rounds were made.
+        attempts: u32,
+        /// The broker tried last.
+        broker: String,
+        /// What it said.
+        error: DialError,
+    },
+    /// The link was lost and the options allow no reconnection.
+    #[error("the connection was lost and may not be made again: {0}")]
+    Lost(LostReason),
+    /// There is no broker to try.
+    #[error("there is no broker to connect to")]
+    NoBrokers,
+    /// It was for a link that is gone, and means nothing on another.
+    #[error("the connection it belongs to is gone")]
+    LinkGone,
+    /// The transport was closed.
+    #[error("the connection is closed")]
+    Closed,
+}

@@ -1,0 +1,295 @@
+//! The one task that owns the core: what happens goes in, what comes out is done.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use rewire_protocol::{Command, Limits, LinkEvent};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::link::{Link, Step, now};
+use super::{Submission, TransportConfig, dial};
+use crate::core::{Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId};
+use crate::error::{DialError, LostReason, RequestError};
+use crate::uri::FailoverUri;
+
+/// Bytes that may wait to be written before no more is submitted.
+const MAX_BACKLOG: usize = 1 << 20;
+/// Submissions taken in before what they brought is written: a burst is one write.
+const MAX_BURST: usize = 128;
+/// How long a link that is hung up has to write what waits.
+const LINGER: Duration = Duration::from_secs(2);
+
+type Reply = oneshot::Sender<Result<Command, RequestError>>;
+
+pub(super) struct Driver {
+    core: FailoverCore,
+    limits: Limits,
+    submissions: mpsc::Receiver<Submission>,
+    close: watch::Receiver<bool>,
+    shell: Shell,
+}
+
+/// What the core's outputs act on.
+struct Shell {
+    link: Option<Link>,
+    dials: JoinSet<(LinkId, Result<Link, DialError>)>,
+    dialing: Option<(LinkId, AbortHandle)>,
+    replies: HashMap<RequestId, Reply>,
+    next_request: u64,
+    deliveries: mpsc::Sender<Incoming>,
+    /// What the application has not had room for yet.
+    undelivered: VecDeque<Incoming>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What the driver waits for.
+enum Happened {
+    Submitted(Submission),
+    HandlesGone,
+    CloseWanted,
+    Dialed(LinkId, Result<Link, DialError>),
+    Link(Step),
+    RoomToDeliver,
+    Timeout,
+}
+
+impl Driver {
+    pub(super) fn new(
+        uri: &FailoverUri,
+        config: TransportConfig,
+        submissions: mpsc::Receiver<Submission>,
+        deliveries: mpsc::Sender<Incoming>,
+        events: broadcast::Sender<Event>,
+        close: watch::Receiver<bool>,
+    ) -> Self {
+        // Entropy enters here and nowhere else.
+        let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
+        let core =
+            FailoverCore::new(uri.brokers_to_dial(), uri.options().clone(), config.queue, seed);
+        let shell = Shell {
+            link: None,
+            dials: JoinSet::new(),
+            dialing: None,
+            replies: HashMap::new(),
+            next_request: 0,
+            deliveries,
+            undelivered: VecDeque::new(),
+            events,
+        };
+        Self { core, limits: config.limits, submissions, close, shell }
+    }
+
+    /// Runs until the transport is closed, or has given up and nobody holds it any more.
+    pub(super) async fn run(mut self, end: watch::Sender<bool>) {
+        self.input(Input::Start);
+        loop {
+            match self.wait().await {
+                Happened::Submitted(submission) => self.on_submitted(submission),
+                Happened::HandlesGone | Happened::CloseWanted => {
+                    self.input(Input::Close);
+                    break;
+                }
+                Happened::Dialed(id, Ok(link)) => self.on_dialed(id, link),
+                Happened::Dialed(id, Err(error)) => self.input(Input::Dialed(id, Err(error))),
+                Happened::Link(Step::Read) => self.take_events(),
+                Happened::Link(Step::Flushed) => {}
+                Happened::Link(Step::Lost(reason)) => self.on_lost(reason),
+                Happened::RoomToDeliver => {}
+                Happened::Timeout => self.on_timeout(),
+            }
+            self.shell.flush_deliveries();
+        }
+        // What was submitted and not looked at is answered by the core like anything else.
+        self.submissions.close();
+        while let Ok(submission) = self.submissions.try_recv() {
+            self.submit(submission);
+        }
+        self.shell.flush_deliveries();
+        while self.shell.dials.join_next().await.is_some() {}
+        end.send_replace(true);
+    }
+
+    async fn wait(&mut self) -> Happened {
+        let Self { core, shell, submissions, close, .. } = self;
+        let Shell { link, dials, deliveries, undelivered, .. } = shell;
+        let backlog = link.as_ref().map_or(0, Link::backlog);
+        let link_due = link.as_ref().and_then(Link::poll_timeout);
+        let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
+        let is_full = !undelivered.is_empty();
+        tokio::select! {
+            biased;
+            Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
+            Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
+            () = sleep_until(due) => Happened::Timeout,
+            step = step(link, is_full) => Happened::Link(step),
+            Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
+            submission = submissions.recv(), if core.wants_submit() && backlog < MAX_BACKLOG => {
+                submission.map_or(Happened::HandlesGone, Happened::Submitted)
+            }
+        }
+    }
+
+    /// Hands an input to the core and does what it says, and what comes of that.
+    fn input(&mut self, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for output in self.core.handle(now(), input) {
+                inputs.extend(self.shell.perform(output, self.limits));
+            }
+        }
+    }
+
+    fn on_submitted(&mut self, first: Submission) {
+        self.submit(first);
+        for _ in 1..MAX_BURST {
+            let backlog = self.shell.link.as_ref().map_or(0, Link::backlog);
+            if !self.core.wants_submit() || backlog >= MAX_BACKLOG {
+                break;
+            }
+            let Ok(submission) = self.submissions.try_recv() else { break };
+            self.submit(submission);
+        }
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        let Submission { command, completion, link, reply } = submission;
+        let id = RequestId(self.shell.next_request);
+        self.shell.next_request += 1;
+        self.shell.replies.insert(id, reply);
+        self.input(Input::Submit(Request { id, command, completion, link }));
+    }
+
+    fn on_dialed(&mut self, id: LinkId, link: Link) {
+        self.shell.link = Some(link);
+        self.input(Input::Dialed(id, Ok(())));
+        // The broker's first words may have come with the handshake.
+        self.take_events();
+    }
+
+    /// Takes all that came over the link.
+    fn take_events(&mut self) {
+        while let Some(link) = &mut self.shell.link {
+            let id = link.id;
+            match link.poll_event(now()) {
+                Ok(Some(LinkEvent::Command(command))) => {
+                    self.input(Input::Received(id, command));
+                }
+                Ok(Some(LinkEvent::Opened { .. })) => {}
+                Ok(None) => break,
+                Err(reason) => self.on_lost(reason),
+            }
+        }
+    }
+
+    fn on_lost(&mut self, reason: LostReason) {
+        if let Some(link) = self.shell.link.take() {
+            self.input(Input::Lost(link.id, reason));
+        }
+    }
+
+    fn on_timeout(&mut self) {
+        let now = now();
+        let due = |link: &mut Link| match link.poll_timeout() {
+            Some(due) if due <= now => link.handle_timeout(now),
+            Some(_) | None => Ok(()),
+        };
+        if let Some(Err(reason)) = self.shell.link.as_mut().map(due) {
+            self.on_lost(reason);
+        }
+        self.input(Input::Timeout);
+    }
+}
+
+impl Shell {
+    /// Does what the core says. What comes of it at once is an input again.
+    fn perform(&mut self, output: Output, limits: Limits) -> Option<Input> {
+        match output {
+            Output::Dial(id, broker) => {
+                let task = self.dials.spawn(async move {
+                    let dialed = dial::dial(id, broker, limits).await;
+                    (id, dialed)
+                });
+                self.dialing = Some((id, task));
+            }
+            Output::Transmit(id, command) => {
+                let link = self.link.as_mut().filter(|link| link.id == id)?;
+                if let Err(error) = link.send(&command) {
+                    return Some(Input::Unsendable(id, command.command_id(), error));
+                }
+            }
+            Output::Hangup(id) => self.hang_up(id),
+            Output::Deliver(incoming) => self.undelivered.push_back(incoming),
+            Output::Complete(id, outcome) => {
+                if let Some(reply) = self.replies.remove(&id) {
+                    // Nobody may be listening any more.
+                    let _ = reply.send(outcome);
+                }
+            }
+            Output::Event(event) => {
+                trace(&event);
+                // Nobody may be listening at all.
+                let _ = self.events.send(event);
+            }
+        }
+        None
+    }
+
+    fn hang_up(&mut self, id: LinkId) {
+        if let Some((_, task)) = self.dialing.take_if(|(dialing, _)| *dialing == id) {
+            task.abort();
+        }
+        if let Some(link) = self.link.take_if(|link| link.id == id) {
+            self.dials.spawn(async move {
+                let _ = tokio::time::timeout(LINGER, link.finish()).await;
+                let gone = DialError::Handshake("hung up".to_owned());
+                (id, Err(gone))
+            });
+        }
+    }
+
+    fn flush_deliveries(&mut self) {
+        while let Some(incoming) = self.undelivered.pop_front() {
+            match self.deliveries.try_send(incoming) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(incoming)) => {
+                    self.undelivered.push_front(incoming);
+                    return;
+                }
+                // The application does not want to hear more.
+                Err(mpsc::error::TrySendError::Closed(_)) => self.undelivered.clear(),
+            }
+        }
+    }
+}
+
+async fn step(link: &mut Option<Link>, is_full: bool) -> Step {
+    match link {
+        Some(link) => link.step(is_full).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The one place where events become spans and lines.
+fn trace(event: &Event) {
+    match event {
+        Event::Connected { broker } => tracing::info!(%broker, "connected"),
+        Event::Interrupted { broker, cause } => tracing::warn!(%broker, %cause, "interrupted"),
+        Event::AttemptFailed { broker, error, round } => {
+            tracing::debug!(%broker, %error, round, "attempt failed");
+        }
+        Event::Resumed { broker, outage, replayed, resent } => {
+            tracing::info!(%broker, ?outage, replayed, resent, "resumed");
+        }
+        Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
+        Event::Closed => tracing::debug!("closed"),
+    }
+}

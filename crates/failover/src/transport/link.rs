@@ -1,0 +1,145 @@
+//! A socket with its protocol machine: bytes and commands both ways, nothing decided.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use rewire_protocol::{Command, EncodeError, LinkCore, LinkEvent};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::core::LinkId;
+use crate::error::LostReason;
+
+/// A link that is open.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    stream: TcpStream,
+    core: LinkCore,
+    /// How much of what is to be sent was written already.
+    written: usize,
+}
+
+/// What a link wants of the driver.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Bytes came: take the events.
+    Read,
+    /// All that was to be sent was written.
+    Flushed,
+    /// It is over.
+    Lost(LostReason),
+}
+
+impl Link {
+    pub(super) const fn new(id: LinkId, stream: TcpStream, core: LinkCore) -> Self {
+        Self { id, stream, core, written: 0 }
+    }
+
+    pub(super) fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
+        self.core.send(command)
+    }
+
+    /// How many bytes wait to be written.
+    pub(super) const fn backlog(&self) -> usize {
+        self.core.outgoing_len() - self.written
+    }
+
+    pub(super) fn poll_event(&mut self, now: Instant) -> Result<Option<LinkEvent>, LostReason> {
+        self.core.poll_event(now).map_err(LostReason::from)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.core.poll_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), LostReason> {
+        self.core.handle_timeout(now).map_err(LostReason::from)
+    }
+
+    /// Writes what waits and reads what comes, unless `pause_reading`.
+    ///
+    /// Cancel safe: whatever happened has left its mark when it returns.
+    pub(super) async fn step(&mut self, pause_reading: bool) -> Step {
+        poll_fn(|cx| {
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
+                Poll::Ready(Err(error)) => return Poll::Ready(lost(&error)),
+                Poll::Ready(Ok(false)) | Poll::Pending => {}
+            }
+            if pause_reading {
+                return Poll::Pending;
+            }
+            self.poll_read(cx).map(|read| match read {
+                Ok(0) => Step::Lost(LostReason::Closed),
+                Ok(_) => Step::Read,
+                Err(error) => lost(&error),
+            })
+        })
+        .await
+    }
+
+    /// Writes until nothing waits: true when something was written, false when there was nothing.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut progress = false;
+        loop {
+            let Some(waiting) = self.core.outgoing().get(self.written..).filter(|b| !b.is_empty())
+            else {
+                break;
+            };
+            let write = pin!(self.stream.write(waiting));
+            match write.poll(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => {
+                    self.written += count;
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.note_written(progress);
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.core.outgoing().clear();
+        self.written = 0;
+        self.note_written(progress);
+        Poll::Ready(Ok(progress))
+    }
+
+    fn note_written(&mut self, progress: bool) {
+        if progress {
+            self.core.on_written(now());
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = pin!(self.stream.read_buf(self.core.read_buffer()));
+        let read = std::task::ready!(read.poll(cx))?;
+        self.core.on_read(now());
+        Poll::Ready(Ok(read))
+    }
+
+    /// Writes what still waits, then closes the socket.
+    pub(super) async fn finish(mut self) {
+        let flushed = poll_fn(|cx| self.poll_write(cx)).await;
+        if flushed.is_ok() {
+            let _ = self.stream.shutdown().await;
+        }
+    }
+}
+
+/// The time, by the runtime's clock, which tests can stop.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+fn lost(error: &io::Error) -> Step {
+    Step::Lost(match error.kind() {
+        io::ErrorKind::UnexpectedEof => LostReason::Closed,
+        _ => LostReason::Io(error.to_string()),
+    })
+}

@@ -1,0 +1,286 @@
+//! `LinkCore`: one connection as a machine, from the first byte to the last; pure.
+//!
+//! ```text
+//!  Greeting ──WireFormatInfo──▶ Open ──silence, bad bytes──▶ Dead
+//!      └── anything else, too old, too late ─────────────────▲
+//! ```
+//!
+//! Each side sends its [`WireFormatInfo`](crate::WireFormatInfo) at once, without waiting. Until the peer's
+//! has come nothing else is sent, and nothing but that one small frame is accepted. Then commands go
+//! both ways in the format agreed on, keep-alives are answered and sent, and silence is noticed.
+//!
+//! The owner of a socket gives it bytes and the time, and takes commands and bytes.
+
+mod inactivity;
+mod offer;
+
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+
+pub use self::offer::{LinkConfig, WireFormatOffer};
+
+use self::inactivity::{Due, Inactivity};
+use crate::command::{Command, KeepAliveInfo};
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::frame::FrameReader;
+use crate::limits::Limits;
+use crate::wire::decoder::Decoder;
+use crate::wire::encoder::Encoder;
+use crate::wire::format::WireFormat;
+
+/// Why a link is dead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// What came cannot be read.
+    #[error("{0}")]
+    Malformed(#[from] DecodeError),
+    /// The peer speaks a version that is too old.
+    #[error("the peer speaks version {theirs}, at least {minimum} is wanted")]
+    TooOld {
+        /// The peer's newest version.
+        theirs: i32,
+        /// The oldest version accepted here.
+        minimum: u8,
+    },
+    /// The peer did not introduce itself in time.
+    #[error("the peer sent no WireFormatInfo within {} ms", .after.as_millis())]
+    NoHandshake {
+        /// How long it had.
+        after: Duration,
+    },
+    /// The peer introduced itself twice.
+    #[error("the peer sent a second WireFormatInfo")]
+    Renegotiation,
+    /// Nothing came for longer than was agreed on.
+    #[error("nothing heard for {} ms", .silence.as_millis())]
+    Silent {
+        /// How long.
+        silence: Duration,
+    },
+}
+
+/// What came out of a link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// The handshake is done; from here on commands can be sent.
+    Opened {
+        /// What was agreed on.
+        format: WireFormat,
+        /// What the peer said of itself.
+        peer: Box<WireFormatOffer>,
+    },
+    /// A command from the peer. Keep-alives are not among them.
+    Command(Command),
+}
+
+/// One connection. See the [module](self).
+#[derive(Debug)]
+pub struct LinkCore {
+    config: LinkConfig,
+    limits: Limits,
+    frames: FrameReader,
+    out: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Greeting { deadline: Instant },
+    Open(Box<Open>),
+    Dead(LinkError),
+}
+
+#[derive(Debug)]
+struct Open {
+    encoder: Encoder,
+    decoder: Decoder,
+    inactivity: Inactivity,
+    /// Without size prefixes frames cannot be cut apart before they are read.
+    unprefixed: Option<BytesMut>,
+}
+
+impl LinkCore {
+    /// A link whose socket has just been connected. Its greeting waits to be sent.
+    ///
+    /// # Errors
+    ///
+    /// When the greeting itself cannot be written: a host name that is too long.
+    pub fn new(now: Instant, config: LinkConfig, limits: Limits) -> Result<Self, EncodeError> {
+        let mut out = Vec::with_capacity(512);
+        let greeting = config.offer.to_info()?;
+        Encoder::new(WireFormat::HANDSHAKE).encode(&greeting.into(), &mut out)?;
+        let state = State::Greeting { deadline: now + config.handshake_timeout };
+        let frames = FrameReader::new(limits.max_handshake_size);
+        Ok(Self { config, limits, frames, out, state })
+    }
+
+    /// The buffer to read from the socket into. Tell [`on_read`](Self::on_read) afterwards.
+    pub fn read_buffer(&mut self) -> &mut BytesMut {
+        self.frames.buffer()
+    }
+
+    /// Bytes have arrived in the read buffer.
+    pub fn on_read(&mut self, now: Instant) {
+        if let State::Open(open) = &mut self.state {
+            open.inactivity.on_read(now);
+        }
+    }
+
+    /// The next thing that came out of what was read; `None` when more must be read.
+    ///
+    /// # Errors
+    ///
+    /// The link is dead from then on, and the same error is given again.
+    pub fn poll_event(&mut self, now: Instant) -> Result<Option<LinkEvent>, LinkError> {
+        let polled = match &mut self.state {
+            State::Greeting { .. } => self.poll_greeting(now),
+            State::Open(_) => self.poll_command(now),
+            State::Dead(error) => Err(error.clone()),
+        };
+        polled.inspect_err(|error| self.state = State::Dead(error.clone()))
+    }
+
+    /// Queues a command behind what is to be sent already.
+    ///
+    /// # Errors
+    ///
+    /// When the command cannot be put on the wire; the link goes on.
+    ///
+    /// # Panics
+    ///
+    /// Never; before the handshake is done, and after death, the command is dropped.
+    pub fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
+        if let State::Open(open) = &mut self.state {
+            open.encoder.encode(command, &mut self.out)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes to be written to the socket. Take off the front what was written, and tell
+    /// [`on_written`](Self::on_written).
+    pub const fn outgoing(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub const fn outgoing_len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Bytes were written to the socket.
+    pub fn on_written(&mut self, now: Instant) {
+        if let State::Open(open) = &mut self.state {
+            open.inactivity.on_written(now);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Greeting { deadline } => Some(*deadline),
+            State::Open(open) => open.inactivity.poll_timeout(),
+            State::Dead(_) => None,
+        }
+    }
+
+    /// The time has come: sends a keep-alive if one is due.
+    ///
+    /// # Errors
+    ///
+    /// When the peer has been silent for too long; the link is dead.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), LinkError> {
+        let error = match &mut self.state {
+            State::Greeting { deadline } if *deadline <= now => {
+                LinkError::NoHandshake { after: self.config.handshake_timeout }
+            }
+            State::Open(open) => match open.inactivity.handle_timeout(now) {
+                Due::Nothing => return Ok(()),
+                Due::KeepAlive { response_required } => {
+                    let keep_alive = KeepAliveInfo { command_id: 0, response_required };
+                    // A keep-alive has nothing that could fail to be written.
+                    let _ = open.encoder.encode(&keep_alive.into(), &mut self.out);
+                    return Ok(());
+                }
+                Due::Death { silence } => LinkError::Silent { silence },
+            },
+            State::Greeting { .. } => return Ok(()),
+            State::Dead(error) => return Err(error.clone()),
+        };
+        self.state = State::Dead(error.clone());
+        Err(error)
+    }
+
+    /// What was agreed on, once it was.
+    #[must_use]
+    pub const fn format(&self) -> Option<&WireFormat> {
+        match &self.state {
+            State::Open(open) => Some(open.decoder.format()),
+            State::Greeting { .. } | State::Dead(_) => None,
+        }
+    }
+
+    fn poll_greeting(&mut self, now: Instant) -> Result<Option<LinkEvent>, LinkError> {
+        let Some(frame) = self.frames.next_frame()? else { return Ok(None) };
+        let mut decoder = Decoder::new(WireFormat::HANDSHAKE, self.limits);
+        // Nothing but a WireFormatInfo is looked into before it is known who speaks.
+        if frame.first() != Some(&crate::WireFormatInfo::ROW.code) {
+            return Err(DecodeError::new(DecodeErrorKind::NotAHandshake, 0).into());
+        }
+        let Some(Command::WireFormatInfo(info)) = decoder.decode(&frame)? else {
+            return Err(DecodeError::new(DecodeErrorKind::NotAHandshake, 0).into());
+        };
+        let peer = WireFormatOffer::from_info(&info)?;
+        if peer.version < i32::from(self.config.minimum_version) {
+            let (theirs, minimum) = (peer.version, self.config.minimum_version);
+            return Err(LinkError::TooOld { theirs, minimum });
+        }
+        let format = self.config.offer.negotiate(&peer);
+        let decoder = Decoder::new(format, self.limits);
+        self.frames.set_max_frame_size(decoder.max_frame_size());
+        let unprefixed = (!format.size_prefix).then(BytesMut::new);
+        let inactivity = Inactivity::new(now, &self.config, &peer);
+        let encoder = Encoder::new(format);
+        self.state = State::Open(Box::new(Open { encoder, decoder, inactivity, unprefixed }));
+        Ok(Some(LinkEvent::Opened { format, peer: Box::new(peer) }))
+    }
+
+    fn poll_command(&mut self, now: Instant) -> Result<Option<LinkEvent>, LinkError> {
+        let State::Open(open) = &mut self.state else { return Ok(None) };
+        loop {
+            let command = match &mut open.unprefixed {
+                None => match self.frames.next_frame()? {
+                    Some(frame) => open.decoder.decode(&frame)?,
+                    None => return Ok(None),
+                },
+                Some(buffer) => {
+                    buffer.unsplit(self.frames.buffer().split());
+                    match open.decoder.decode_unprefixed(buffer)? {
+                        Some(command) => command,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            match command {
+                // Java's null command says nothing.
+                None => {}
+                Some(Command::KeepAliveInfo(keep_alive)) => {
+                    open.inactivity.on_keep_alive(now);
+                    if keep_alive.response_required {
+                        let answer = Command::from(KeepAliveInfo::default());
+                        let _ = open.encoder.encode(&answer, &mut self.out);
+                    }
+                }
+                // Java would negotiate again, in the middle of everything.
+                Some(Command::WireFormatInfo(_)) => return Err(LinkError::Renegotiation),
+                Some(command) => return Ok(Some(LinkEvent::Command(command))),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
