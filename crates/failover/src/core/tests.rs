@@ -157,10 +157,7 @@ fn it_dials_the_brokers_in_turn_and_sends_what_waited_in_order() {
     assert_eq!(lab.input(Input::Start), ["dial 1 tcp://a:1"]);
     assert!(lab.submit(connection_info()).is_empty());
     assert!(lab.submit(Message::default()).is_empty());
-    assert_eq!(
-        lab.undialed(1),
-        ["event attempt failed tcp://a:1 in round 1", "dial 2 tcp://b:1"]
-    );
+    assert_eq!(lab.undialed(1), ["event attempt failed tcp://a:1 in round 1", "dial 2 tcp://b:1"]);
     assert_eq!(
         lab.dialed(2),
         [
@@ -196,10 +193,7 @@ fn a_lost_broker_is_told_of_at_once_and_tried_last_after_the_initial_delay() {
     assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1"]);
     assert_eq!(lab.due(), Some(ms(10)));
     assert_eq!(lab.wait(ms(10)), ["dial 2 tcp://b:1"]);
-    assert_eq!(
-        lab.undialed(2),
-        ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
-    );
+    assert_eq!(lab.undialed(2), ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]);
 }
 
 #[test]
@@ -208,10 +202,7 @@ fn an_initial_delay_of_zero_dials_at_once() {
         options.initial_reconnect_delay = Duration::ZERO;
     })
     .connected();
-    assert_eq!(
-        lab.lost(1),
-        ["interrupted 1", "event interrupted tcp://a:1", "dial 2 tcp://a:1"]
-    );
+    assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1", "dial 2 tcp://a:1"]);
 }
 
 #[test]
@@ -262,18 +253,11 @@ fn a_declaration_under_way_when_the_link_is_lost_is_answered_by_its_replay_and_s
     lab.submit(session_info());
     lab.lost(1);
     lab.wait(ms(10));
-    assert_eq!(
-        lab.dialed(2)[1..],
-        ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]
-    );
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
     lab.answer(2, 1);
     assert_eq!(
         lab.answer(2, 2),
-        [
-            "complete 2 ok",
-            "resumed 2",
-            "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"
-        ]
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
     );
 }
 
@@ -283,18 +267,11 @@ fn a_declaration_made_while_there_is_no_broker_is_part_of_the_replay_and_sent_on
     lab.lost(1);
     lab.submit(session_info());
     lab.wait(ms(10));
-    assert_eq!(
-        lab.dialed(2)[1..],
-        ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]
-    );
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
     lab.answer(2, 1);
     assert_eq!(
         lab.answer(2, 2),
-        [
-            "complete 2 ok",
-            "resumed 2",
-            "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"
-        ]
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
     );
 }
 
@@ -336,10 +313,7 @@ fn a_link_lost_during_the_replay_counts_as_a_failed_attempt() {
     lab.lost(1);
     lab.wait(ms(10));
     lab.dialed(2);
-    assert_eq!(
-        lab.lost(2),
-        ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
-    );
+    assert_eq!(lab.lost(2), ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]);
 }
 
 #[test]
@@ -416,10 +390,7 @@ fn an_acknowledgement_is_never_sent_over_another_link() {
     let mut lab = Lab::two().connected();
     let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
     ack.link = Some(LinkId(1));
-    assert_eq!(
-        lab.input(Input::Submit(ack)),
-        ["transmit 1 MessageAck #2", "complete 2 ok"]
-    );
+    assert_eq!(lab.input(Input::Submit(ack)), ["transmit 1 MessageAck #2", "complete 2 ok"]);
     lab.lost(1);
     for _ in 0..2 {
         let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
@@ -460,20 +431,15 @@ fn what_is_done_when_transmitted_waits_for_a_broker_and_is_not_sent_again() {
 
 #[test]
 fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
-    let remove = || RemoveInfo {
-        object_id: Some(Box::new(consumer_id().into())),
-        ..RemoveInfo::default()
-    };
+    let remove =
+        || RemoveInfo { object_id: Some(Box::new(consumer_id().into())), ..RemoveInfo::default() };
     let mut lab = Lab::two().connected();
     for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
         lab.submit(command);
         lab.answer(1, id);
     }
     assert_eq!(lab.submit(remove()), ["transmit 1 RemoveInfo #4"]);
-    assert_eq!(
-        lab.lost(1),
-        ["interrupted 1", "event interrupted tcp://a:1", "complete 4 ok"]
-    );
+    assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1", "complete 4 ok"]);
     assert_eq!(lab.submit(remove()), ["complete 5 ok"]);
     lab.wait(ms(10));
     assert_eq!(lab.dialed(2).len(), 3);
@@ -497,8 +463,7 @@ fn no_reconnection_is_tried_when_none_is_allowed_and_what_was_sent_is_in_doubt()
 
 #[test]
 fn a_message_waits_no_longer_for_a_broker_than_the_timeout_whatever_is_being_dialed() {
-    let mut lab =
-        Lab::new(&["tcp://a:1"], |options| options.timeout = Some(ms(500))).connected();
+    let mut lab = Lab::new(&["tcp://a:1"], |options| options.timeout = Some(ms(500))).connected();
     lab.submit(Message::default());
     lab.now += ms(100);
     lab.lost(1);
@@ -509,12 +474,11 @@ fn a_message_waits_no_longer_for_a_broker_than_the_timeout_whatever_is_being_dia
     assert!(lab.wait(ms(489)).is_empty());
     assert_eq!(
         lab.wait(ms(1)),
-        ["complete 2 in doubt, sent to tcp://a:1 without an answer: no broker within the timeout of 500 ms"]
+        [
+            "complete 2 in doubt, sent to tcp://a:1 without an answer: no broker within the timeout of 500 ms"
+        ]
     );
-    assert_eq!(
-        lab.wait(ms(10)),
-        ["complete 3 not sent: no broker within the timeout of 500 ms"]
-    );
+    assert_eq!(lab.wait(ms(10)), ["complete 3 not sent: no broker within the timeout of 500 ms"]);
     assert_eq!(lab.due(), None);
 }
 
