@@ -27,7 +27,7 @@ import org.apache.activemq.util.ByteSequence;
 /**
  * {"type","headers":{..},"properties":{name: value},"compressed","body"}; values as in Values. Body: text a value;
  * bytes {"bytes": hex}, or (to send) a list of values to write; map an object of values; stream a list of values;
- * object a value, or (to send) {"serialized": hex}; blob {"url","name","mimeType","deletedByBroker"}.
+ * object a value, or (to send) {"serialized": hex}; blob {"url","mimeType","deletedByBroker"}.
  */
 final class Messages {
     static ActiveMQMessage build(ActiveMQSession session, JsonNode node) throws Exception {
@@ -121,7 +121,6 @@ final class Messages {
         URL url = new URL(body.path("url").asText());
         ActiveMQBlobMessage blob =
                 (ActiveMQBlobMessage) session.createBlobMessage(url, body.path("deletedByBroker").asBoolean());
-        blob.setName(body.path("name").textValue());
         blob.setMimeType(body.path("mimeType").textValue());
         return blob;
     }
@@ -197,7 +196,7 @@ final class Messages {
     private static JsonNode body(ActiveMQMessage message, String layout, ObjectNode received) throws Exception {
         if (message instanceof ActiveMQBlobMessage) {
             ActiveMQBlobMessage blob = (ActiveMQBlobMessage) message;
-            return Json.object().put("url", blob.getURL().toString()).put("name", blob.getName())
+            return Json.object().put("url", blob.getURL().toString())
                     .put("mimeType", blob.getMimeType()).put("deletedByBroker", blob.isDeletedByBroker());
         } else if (message instanceof TextMessage) {
             return Values.write(((TextMessage) message).getText());

@@ -61,8 +61,6 @@ pub enum Body {
     Blob {
         /// Where the blob is.
         url: String,
-        /// What it is called.
-        name: Option<String>,
         /// What it holds.
         mime_type: Option<String>,
         /// Whether the broker deletes it.
@@ -300,10 +298,9 @@ impl Body {
             Self::Stream(values) => ("stream", array(values)),
             Self::Object(value) => ("object", value.to_json()),
             Self::Serialized(bytes) => ("object", json!({ "serialized": hex(bytes) })),
-            Self::Blob { url, name, mime_type, deleted_by_broker } => {
+            Self::Blob { url, mime_type, deleted_by_broker } => {
                 let body = json!({
                     "url": url,
-                    "name": name,
                     "mimeType": mime_type,
                     "deletedByBroker": deleted_by_broker,
                 });
@@ -323,7 +320,6 @@ impl Body {
             "object" => Self::Object(Typed::from_json(body)),
             "blob" => Self::Blob {
                 url: body["url"].as_str()?.to_owned(),
-                name: body["name"].as_str().map(str::to_owned),
                 mime_type: body["mimeType"].as_str().map(str::to_owned),
                 deleted_by_broker: body["deletedByBroker"].as_bool()?,
             },

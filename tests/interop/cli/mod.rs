@@ -1,0 +1,1 @@
+//! The program `rewire` against a real broker.
