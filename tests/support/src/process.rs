@@ -236,7 +236,6 @@ impl Finished {
     /// # Panics
     ///
     /// Otherwise, with what it said.
-    #[must_use]
     pub fn success(self) -> Self {
         assert!(
             self.status.success(),
