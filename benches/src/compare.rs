@@ -53,11 +53,15 @@ pub fn repeat<T>(mut operation: impl FnMut() -> T + 'static) -> Operation {
 
 /// Measures every case of the plan, handing over each row when it is there.
 pub fn compare(java: &mut JavaCodec, codec: &dyn Codec, plan: &Plan, mut done: impl FnMut(&Row)) {
-    for case in java.cases().to_vec() {
-        let name = format!("{} {} {}", case.command, case.encoding, case.operation);
-        if !name.contains(&plan.only) {
-            continue;
-        }
+    let mut cases = java.cases().to_vec();
+    cases.retain(|case| {
+        format!("{} {} {}", case.command, case.encoding, case.operation).contains(&plan.only)
+    });
+    // All of them once before any counts: the JVM compiles what the cases share for all of them.
+    for case in &cases {
+        java.slice(case, plan.warm);
+    }
+    for case in cases {
         let mut rust = codec.prepare(&case, &java.frames(&case));
         java.slice(&case, plan.warm);
         let allocations = rust.as_mut().map(|operation| {

@@ -13,6 +13,13 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
+/// Where cargo builds to: this program was built there, in a directory of its profile.
+pub(crate) fn target_directory() -> Done<PathBuf> {
+    let own = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
+    let target = own.parent().and_then(Path::parent);
+    target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target directory", own.display()))
+}
+
 /// The cargo that runs this program, to be run in the workspace.
 pub(crate) fn cargo<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,10 +1,8 @@
 //! `cargo xtask interop`: the tests against a real ActiveMQ, and nothing left running after them.
 
-use std::path::{Path, PathBuf};
-
 use rewire_test_support::java_requirements;
 
-use crate::chore::{self, Done, cargo};
+use crate::chore::{self, Done, cargo, target_directory};
 use crate::leftovers;
 
 /// The variable that every process of a run inherits, and is recognized by.
@@ -17,7 +15,7 @@ pub(crate) fn run(filters: &[String]) -> Done {
     let program = target_directory()?.join("release").join("rewire");
 
     let mark = std::process::id().to_string();
-    let mut tests = cargo(["test", "-p", "rewire-interop", "--"]);
+    let mut tests = cargo(["test", "-p", "rewire-interop", "-p", "rewire-benches", "--"]);
     tests.args(["--ignored", "--test-threads=1"]).args(filters);
     tests.env("REWIRE_BIN", program).env(MARK, &mark);
     let tested = chore::run(tests);
@@ -31,11 +29,4 @@ pub(crate) fn run(filters: &[String]) -> Done {
         why = format!("{failed}; {why}");
     }
     Err(why)
-}
-
-/// Where cargo builds to: this program was built there, in a directory of its profile.
-fn target_directory() -> Done<PathBuf> {
-    let own = std::env::current_exe().map_err(|error| format!("where is this program? {error}"))?;
-    let target = own.parent().and_then(Path::parent);
-    target.map(Path::to_owned).ok_or_else(|| format!("{} is in no target directory", own.display()))
 }

@@ -1,6 +1,7 @@
-//! The project's chores: `cargo xtask interop`, `cargo xtask fuzz`, `cargo xtask wall`.
+//! The project's chores: `cargo xtask interop`, `examples`, `fuzz`, `wall`.
 
 mod chore;
+mod examples;
 mod fuzz;
 mod interop;
 mod leftovers;
@@ -12,6 +13,7 @@ const USAGE: &str = "\
 usage: cargo xtask CHORE
 
   interop [FILTER..]                     the tests against a real ActiveMQ (needs Java and ActiveMQ)
+  examples                               every example, each on a fresh broker (the same need)
   fuzz [--seconds N] [--list] [TARGET..] every fuzz target, or these, N seconds each (30)
   wall                                   what a crate must not depend on, it does not depend on";
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     };
     let done = match chore {
         "interop" => interop::run(rest),
+        "examples" if rest.is_empty() => examples::run(),
         "fuzz" => fuzz::run(rest),
         "wall" if rest.is_empty() => wall::run(),
         _unknown => {
