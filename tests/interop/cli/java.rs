@@ -1,6 +1,6 @@
 //! One end is ActiveMQ's own client, the other is `rewire`.
 
-use rewire_test_support::{ActiveMq, Body, JmsMessage, Typed};
+use rewire_test_support::{ActiveMq, Body, JmsMessage, Typed, eventually};
 
 use super::{Arrivals, Log, RUN, rewire};
 use crate::{JAVA, java};
@@ -29,7 +29,7 @@ fn what_java_sends_rewire_receives_in_order() {
     let arrivals = Arrivals::of(&Log::at(&log).read());
     assert_eq!(arrivals.firsts, (0..500).collect::<Vec<_>>());
     assert!(arrivals.seen.contains_key("the-producer"));
-    assert_eq!(broker.queue("FROM.JAVA").size, 0);
+    eventually(RUN, "all is acknowledged", || broker.queue("FROM.JAVA").size == 0);
 }
 
 #[test]

@@ -44,8 +44,9 @@ impl Running {
     #[must_use]
     pub fn start(name: &str, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| {
+            panic!("{name} ({}) does not start: {error}", command.get_program().display())
+        });
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (lines, received) = sync_channel(STDOUT_LINES);
