@@ -43,6 +43,17 @@ fn a_persistent_message_outlives_a_killed_broker_restarted_on_its_store() {
 
 #[test]
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn a_broker_in_memory_keeps_nothing_over_a_restart() {
+    let mut broker = ActiveMq::start();
+    send(&broker.uri(), "FORGOTTEN", &[JmsMessage::text("persistent to no avail")]);
+    assert_eq!(broker.queue("FORGOTTEN").size, 1);
+    broker.stop();
+    broker.restart();
+    assert_eq!(broker.queue("FORGOTTEN").size, 0);
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 fn a_broker_stopped_in_order_comes_back_on_the_same_port() {
     let mut broker = ActiveMq::start();
     let uri = broker.uri();

@@ -36,9 +36,10 @@ public final class Broker {
         broker.setSchedulerSupport(false);
         broker.setAdvisorySupport(flags.flag("advisory", true));
         broker.setDataDirectoryFile(new File(flags.required("data")));
+        // The store first: the first look at the usage makes a store on disk of a broker that has none yet.
+        store(broker, flags);
         broker.getSystemUsage().getMemoryUsage().setLimit(flags.integer("memory-mib", 256) * MIB);
         broker.getSystemUsage().getTempUsage().setLimit(512 * MIB);
-        store(broker, flags);
         security(broker, flags);
         TransportConnector connector = connector(broker, flags);
         network(broker, flags);
