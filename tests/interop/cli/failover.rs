@@ -47,7 +47,7 @@ fn a_killed_broker_that_comes_back_on_its_store_has_every_confirmed_message() {
         .last_json();
     let arrivals = Arrivals::of(&Log::at(&received_log).read());
     assert_eq!(arrivals.seen.len(), 1, "one producer");
-    assert_eq!(arrivals.firsts, (0..COUNT).collect::<Vec<_>>());
+    arrivals.assert_complete_and_in_order(COUNT);
     assert_eq!(summary["distinct"], COUNT, "{summary}");
     assert_eq!(summary["missing"], 0, "{summary}");
     assert_eq!(summary["duplicates"], arrivals.duplicates, "{summary}");

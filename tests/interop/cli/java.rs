@@ -27,7 +27,7 @@ fn what_java_sends_rewire_receives_in_order() {
     assert_eq!(summary["missing"], 0, "{summary}");
     assert_eq!(summary["out_of_order"], 0, "{summary}");
     let arrivals = Arrivals::of(&Log::at(&log).read());
-    assert_eq!(arrivals.firsts, (0..500).collect::<Vec<_>>());
+    arrivals.assert_complete_and_in_order(500);
     assert!(arrivals.seen.contains_key("the-producer"));
     eventually(RUN, "all is acknowledged", || broker.queue("FROM.JAVA").size == 0);
 }

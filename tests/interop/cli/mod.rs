@@ -76,4 +76,11 @@ impl Arrivals {
         }
         arrivals
     }
+
+    /// Every number below `count` came, and first came after the one before it.
+    fn assert_complete_and_in_order(&self, count: u64) {
+        let wrong = self.firsts.iter().zip(0..).find(|(seq, expected)| *seq != expected);
+        assert_eq!(wrong, None, "the first number out of its place, and what belongs there");
+        assert_eq!(self.firsts.len() as u64, count);
+    }
 }
