@@ -2,6 +2,7 @@
 // --password P]. It prints {"ready":true} once subscribed, and at the end what came, by pid and seq.
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
@@ -64,7 +65,7 @@ public final class Consume {
 
     private ObjectNode summary() {
         int distinct = seen.values().stream().mapToInt(Set::size).sum();
-        long span = seen.values().stream().mapToLong(seqs -> seqs.stream().mapToLong(s -> s).max().orElse(-1) + 1).sum();
+        long span = seen.values().stream().mapToLong(seqs -> Collections.max(seqs) + 1).sum();
         ObjectNode pids = Json.object();
         seen.forEach((pid, seqs) -> pids.put(pid, seqs.size()));
         ObjectNode node = Json.object().put("received", received).put("distinct", distinct)
