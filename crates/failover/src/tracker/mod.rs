@@ -22,7 +22,7 @@ pub struct ConnectionStateTracker {
 struct SessionState {
     info: SessionInfo,
     producers: Vec<ProducerInfo>,
-    consumers: Vec<Box<ConsumerInfo>>,
+    consumers: Vec<ConsumerInfo>,
 }
 
 impl ConnectionStateTracker {
@@ -52,7 +52,7 @@ impl ConnectionStateTracker {
             Command::ConsumerInfo(info) => {
                 let session = info.consumer_id.as_ref().map(ConsumerId::session);
                 self.session(session.as_ref())
-                    .is_some_and(|session| remember(&mut session.consumers, info.clone()))
+                    .is_some_and(|session| remember(&mut session.consumers, (**info).clone()))
             }
             Command::RemoveInfo(info) => {
                 if let Some(id) = &info.object_id {
@@ -128,7 +128,7 @@ impl ConnectionStateTracker {
         for session in &self.sessions {
             replay.push(session.info.clone().into());
             replay.extend(session.producers.iter().cloned().map(Command::from));
-            replay.extend(session.consumers.iter().cloned().map(Command::ConsumerInfo));
+            replay.extend(session.consumers.iter().cloned().map(Command::from));
         }
         for command in replay.iter_mut().skip(1) {
             command.set_response_required(true);

@@ -85,11 +85,8 @@ impl Link {
     /// Writes until nothing waits: true when something was written, false when there was nothing.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut progress = false;
-        loop {
-            let Some(waiting) = self.core.outgoing().get(self.written..).filter(|b| !b.is_empty())
-            else {
-                break;
-            };
+        while self.backlog() > 0 {
+            let waiting = self.core.outgoing().get(self.written..).unwrap_or_default();
             let write = pin!(self.stream.write(waiting));
             match write.poll(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
