@@ -1,5 +1,9 @@
 //! Bodies and properties held against those that Java wrote.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, and JSON indexes to null"
+)]
 
 use bytes::Bytes;
 use rewire_protocol::{

@@ -231,7 +231,7 @@ proptest! {
         let marshalled = map.encode().unwrap();
         let read = PrimitiveMap::decode(&marshalled, &Limits::DEFAULT).unwrap();
         prop_assert_eq!(&read, &map);
-        prop_assert_eq!(read.encode().unwrap(), marshalled.clone());
+        prop_assert_eq!(&read.encode().unwrap(), &marshalled);
         for (name, _) in &map {
             let name = name.to_str();
             let found = PrimitiveMap::find(&marshalled, &name, &Limits::DEFAULT).unwrap();

@@ -46,7 +46,7 @@ pub enum ConversionError {
         wanted: &'static str,
     },
     /// The text is not written like a value of the type.
-    #[error("the string does not say a value of type {wanted}")]
+    #[error("the string does not read as {wanted}")]
     Text {
         /// The type asked for.
         wanted: &'static str,
