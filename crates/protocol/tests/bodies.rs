@@ -146,9 +146,10 @@ fn typed_writes_are_javas_bytes() {
 fn text_written_directly_is_the_same_as_through_a_body() {
     for golden in goldens() {
         if let Body::Text(Some(text)) = &golden.body {
-            // A lone surrogate cannot be in a Rust string.
-            if Str::from(&*text.to_str()) == *text {
-                let direct = encode_text(&text.to_str()).unwrap();
+            let text = text.to_str();
+            // What stands for a lone surrogate, which cannot be in a Rust string.
+            if !text.contains(char::REPLACEMENT_CHARACTER) {
+                let direct = encode_text(&text).unwrap();
                 assert_eq!(Some(direct), golden.body.encode(false).unwrap().0, "{}", golden.name);
             }
         }
