@@ -68,6 +68,9 @@ impl Str {
     ///
     /// [`DecodeErrorKind::BadString`] when the bytes are neither.
     pub fn from_wire_or_utf8(bytes: Bytes) -> Result<Self, DecodeError> {
+        if is_plain_ascii(&bytes) {
+            return Ok(Self(bytes));
+        }
         match Self::from_wire(bytes.clone()) {
             Ok(string) => Ok(string),
             Err(error) => std::str::from_utf8(&bytes).map(Self::from).map_err(|_| error),
@@ -216,15 +219,13 @@ impl fmt::Debug for Str {
 pub(crate) fn encode(text: &str) -> Vec<u8> {
     let mut wire = Vec::with_capacity(text.len() + text.len() / 2);
     let mut rest = text;
-    while let Some((plain, special)) =
-        rest.bytes().position(is_special).and_then(|at| rest.split_at_checked(at))
-    {
+    while let Some(at) = rest.bytes().position(is_special) {
+        let (plain, special) = rest.split_at(at);
         wire.extend_from_slice(plain.as_bytes());
         let mut chars = special.chars();
-        let special = chars.next().into_iter();
-        special.for_each(|c| {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| push_unit(&mut wire, *unit))
-        });
+        if let Some(c) = chars.next() {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| push_unit(&mut wire, *unit));
+        }
         rest = chars.as_str();
     }
     wire.extend_from_slice(rest.as_bytes());

@@ -32,7 +32,7 @@ use crate::string::Str;
 #[non_exhaustive]
 pub enum ConversionError {
     /// The types do not convert.
-    #[error("a {found} cannot be read as a {wanted}")]
+    #[error("a value of type {found} cannot be read as {wanted}")]
     Type {
         /// The type of the value.
         found: &'static str,
@@ -40,13 +40,13 @@ pub enum ConversionError {
         wanted: &'static str,
     },
     /// There is no value, and the type has no way to say so.
-    #[error("null cannot be read as a {wanted}")]
+    #[error("null cannot be read as {wanted}")]
     Null {
         /// The type asked for.
         wanted: &'static str,
     },
     /// The text is not written like a value of the type.
-    #[error("the string is not a {wanted}")]
+    #[error("the string does not read as {wanted}")]
     Text {
         /// The type asked for.
         wanted: &'static str,
