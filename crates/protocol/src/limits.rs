@@ -29,8 +29,8 @@ pub struct Limits {
     /// message when it is read at once. Default 65,536. A null costs one byte on the wire and forty in
     /// memory.
     pub max_map_entries: usize,
-    /// Bytes of one string. Default 16 MiB: only the text of a message and "big strings" in maps can
-    /// be longer than 65,535 bytes.
+    /// Bytes of one string. Default 100 MiB, as a frame: only the text of a message and "big strings"
+    /// can be longer than 65,535 bytes.
     pub max_string: usize,
     /// Bytes a compressed body may inflate to. Default 100 MiB, as ActiveMQ's broker.
     pub max_inflated_size: usize,
@@ -44,7 +44,7 @@ impl Limits {
         max_elements: 65_536,
         max_nesting: 127,
         max_map_entries: 65_536,
-        max_string: 16 << 20,
+        max_string: 100 << 20,
         max_inflated_size: 100 << 20,
     };
 }
