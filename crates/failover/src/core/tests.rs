@@ -1,11 +1,14 @@
 //! The rules of the machine, each as inputs and exact outputs.
 
+use std::time::Duration;
+
 use rewire_protocol::{
     ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, ExceptionResponse, Message, MessageAck,
-    ProducerInfo, RemoveInfo, SessionInfo,
+    ProducerInfo, RemoveInfo, SessionInfo, Throwable,
 };
 
 use super::*;
+use crate::error::{DialError, LostReason};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -1,0 +1,131 @@
+//! A link speaks, or ends.
+
+use std::time::Instant;
+
+use rewire_protocol::{Command, Throwable};
+
+use super::io::{Event, Incoming, LinkId, Output};
+use super::state::{Active, Outage, State};
+use super::{FailoverCore, done_response, offline};
+use crate::error::{DialError, GaveUp, LostReason, RequestError};
+
+impl FailoverCore {
+    pub(super) fn on_received(&mut self, now: Instant, link: LinkId, command: Command) {
+        // A link that is not the active one has no say.
+        if self.state.link() != Some(link) {
+            return;
+        }
+        let Some(number) = command.correlation_id() else {
+            if let Command::ConsumerControl(control) = &command
+                && control.close
+                && let Some(id) = &control.consumer_id
+            {
+                self.tracker.forget(&id.clone().into());
+            }
+            self.deliver(Incoming::Command(link, command));
+            return;
+        };
+        let answer = match command {
+            Command::ExceptionResponse(response) => Err(response.exception.unwrap_or_default()),
+            answer => Ok(answer),
+        };
+        if matches!(self.state, State::Replaying(..)) {
+            self.on_replay_answered(now, link, number, answer);
+        } else {
+            self.complete(number, answer.map_err(RequestError::Refused));
+        }
+    }
+
+    pub(super) fn on_replay_answered(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        number: i32,
+        answer: Result<Command, Box<Throwable>>,
+    ) {
+        let State::Replaying(_, replay) = &mut self.state else { return };
+        let Some(command) = replay.unanswered.remove(&number) else { return };
+        let finished = replay.unanswered.is_empty();
+        match (answer, command) {
+            (Ok(answer), _) => self.complete(number, Ok(answer)),
+            (Err(cause), Command::ConnectionInfo(_)) => {
+                self.outputs.push_back(Output::Hangup(link));
+                self.fail_what_was_for(link);
+                self.on_attempt_failed(now, link, DialError::Refused(cause));
+                return;
+            }
+            (Err(cause), command) => {
+                self.tracker.refused(&command);
+                match self.requests.take(number) {
+                    // Its owner still waits for the first answer: this is it.
+                    Some(entry) => {
+                        let refused = Err(RequestError::Refused(cause));
+                        self.outputs.push_back(Output::Complete(entry.id, refused));
+                    }
+                    None => self.deliver(Incoming::Refused { command, cause }),
+                }
+            }
+        }
+        if finished
+            && let State::Replaying(attempt, replay) =
+                std::mem::replace(&mut self.state, State::Idle)
+        {
+            self.on_connected(now, attempt.active, replay.commands);
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, now: Instant, link: LinkId, reason: LostReason) {
+        if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
+            self.fail_what_was_for(link);
+            self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
+            return;
+        }
+        let State::Connected(active) = &self.state else { return };
+        if active.link != link {
+            return;
+        }
+        let Active { broker, name, .. } = active.clone();
+        self.pool.failed(&broker);
+        self.deliver(Incoming::Interrupted(link));
+        let cause = reason.clone();
+        self.event(Event::Interrupted { broker: name.to_string(), cause });
+        self.outage = Some(Outage { since: now, last_error: None });
+        self.finish_what_ended_with_the_link();
+        self.fail_what_was_for(link);
+        if self.options.max_reconnect_attempts.limit_after_connect() == Some(0) {
+            self.give_up(GaveUp::Lost(reason));
+            return;
+        }
+        self.state = State::Waiting(now + self.backoff.first());
+        self.fire_timers(now);
+    }
+
+    /// A removal that was under way is done: what it was to end has ended with the link.
+    pub(super) fn finish_what_ended_with_the_link(&mut self) {
+        let removals: Vec<i32> = self
+            .requests
+            .iter()
+            .filter(|entry| offline::is_done_without_a_broker(&entry.command))
+            .map(|entry| entry.command.command_id())
+            .collect();
+        for number in removals {
+            self.complete(number, Ok(done_response(number)));
+        }
+    }
+
+    /// What was bound to a link is not sent over another.
+    pub(super) fn fail_what_was_for(&mut self, link: LinkId) {
+        let bound: Vec<i32> = self
+            .requests
+            .iter()
+            .filter(|entry| entry.link == Some(link))
+            .map(|entry| entry.command.command_id())
+            .collect();
+        for number in bound {
+            if let Some(entry) = self.requests.take(number) {
+                let (id, error) = entry.fail(GaveUp::LinkGone);
+                self.outputs.push_back(Output::Complete(id, Err(error)));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! From one broker to the next: rounds, dials, the replay, and what follows when it is accepted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rewire_protocol::Command;
+
+use super::io::{Completion, Event, Incoming, LinkId, Output};
+use super::state::{Active, Attempt, Outage, Replay, State};
+use super::{FailoverCore, done_response};
+use crate::error::{DialError, GaveUp};
+use crate::uri::BrokerUri;
+
+impl FailoverCore {
+    pub(super) fn on_start(&mut self, now: Instant) {
+        if matches!(self.state, State::Idle) {
+            self.outage = Some(Outage { since: now, last_error: None });
+            self.begin_round(now);
+        }
+    }
+
+    pub(super) fn begin_round(&mut self, now: Instant) {
+        let mut rest: VecDeque<_> = self.pool.round(&mut self.rng).into();
+        match rest.pop_front() {
+            Some(broker) => self.dial(broker, rest, true),
+            None => self.on_round_failed(now, false),
+        }
+    }
+
+    pub(super) fn dial(&mut self, broker: BrokerUri, rest: VecDeque<BrokerUri>, all_refused: bool) {
+        self.links += 1;
+        let link = LinkId(self.links);
+        self.outputs.push_back(Output::Dial(link, broker.clone()));
+        let name = broker.to_string().into();
+        let active = Active { link, broker, name };
+        self.state = State::Dialing(Attempt { active, rest, all_refused });
+    }
+
+    pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId) {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Dialing(attempt) if attempt.active.link == link => {
+                let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
+                self.had_link = true;
+                if commands.is_empty() {
+                    self.on_connected(now, attempt.active, 0);
+                } else {
+                    self.replay(attempt, commands);
+                }
+            }
+            other => self.state = other,
+        }
+    }
+
+    pub(super) fn replay(&mut self, attempt: Attempt, commands: Vec<Command>) {
+        let total = commands.len();
+        let mut unanswered = BTreeMap::new();
+        for command in commands {
+            if command.is_response_required() {
+                unanswered.insert(command.command_id(), command.clone());
+            }
+            self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command)));
+        }
+        self.state = State::Replaying(attempt, Replay { unanswered, commands: total });
+    }
+
+    pub(super) fn on_attempt_failed(&mut self, now: Instant, link: LinkId, error: DialError) {
+        let attempt = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Dialing(attempt) | State::Replaying(attempt, _)
+                if attempt.active.link == link =>
+            {
+                attempt
+            }
+            other => {
+                self.state = other;
+                return;
+            }
+        };
+        let Attempt { active, mut rest, all_refused } = attempt;
+        let all_refused = all_refused && is_hopeless(&error);
+        self.pool.failed(&active.broker);
+        if let Some(outage) = &mut self.outage {
+            outage.last_error = Some((active.name.clone(), error.clone()));
+        }
+        self.event(Event::AttemptFailed {
+            broker: active.name.to_string(),
+            error,
+            round: self.failed_rounds + 1,
+        });
+        match rest.pop_front() {
+            Some(broker) => self.dial(broker, rest, all_refused),
+            None => self.on_round_failed(now, all_refused),
+        }
+    }
+
+    pub(super) fn on_round_failed(&mut self, now: Instant, all_refused: bool) {
+        self.failed_rounds += 1;
+        let limit = if self.had_link {
+            self.options.max_reconnect_attempts.limit_after_connect()
+        } else {
+            self.options.limit_before_connect()
+        };
+        let spent = limit.is_some_and(|limit| self.failed_rounds >= limit);
+        if spent || all_refused {
+            let last = self.outage.as_ref().and_then(|outage| outage.last_error.clone());
+            let reason = last.map_or(GaveUp::NoBrokers, |(broker, error)| GaveUp::Exhausted {
+                attempts: self.failed_rounds,
+                broker: broker.to_string(),
+                error,
+            });
+            self.give_up(reason);
+        } else {
+            self.state = State::Waiting(now + self.backoff.next());
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, now: Instant, active: Active, replayed: usize) {
+        self.pool.succeeded();
+        self.backoff.reset();
+        self.failed_rounds = 0;
+        let outage = self.outage.take().map_or(Duration::ZERO, |outage| now - outage.since);
+        let link = active.link;
+        let broker = active.name.to_string();
+        self.state = State::Connected(active.clone());
+        self.deliver(Incoming::Resumed(link));
+        let resent = self.transmit_waiting(&active);
+        self.event(if replayed == 0 {
+            Event::Connected { broker }
+        } else {
+            Event::Resumed { broker, outage, replayed, resent }
+        });
+    }
+
+    /// Sends what waited for a link, in order. Returns how much of it had been sent before.
+    pub(super) fn transmit_waiting(&mut self, active: &Active) -> usize {
+        let mut resent = 0;
+        let mut done = Vec::new();
+        for entry in self.requests.iter_mut() {
+            // What a replay brought back was answered already; on the first link there was none.
+            if entry.tracked && !entry.tried.is_empty() {
+                continue;
+            }
+            resent += usize::from(!entry.tried.is_empty());
+            entry.try_on(&active.name);
+            self.outputs.push_back(Output::Transmit(active.link, entry.command.clone()));
+            if entry.completion == Completion::Transmitted {
+                done.push(entry.command.command_id());
+            }
+        }
+        for number in done {
+            self.complete(number, Ok(done_response(number)));
+        }
+        resent
+    }
+}
+
+/// Whether asking again cannot help: the broker knows the client, and does not want it.
+fn is_hopeless(error: &DialError) -> bool {
+    match error {
+        DialError::Refused(cause) => cause.class.to_str().contains("Security"),
+        DialError::Unsupported(_) => true,
+        DialError::Resolve(_)
+        | DialError::Connect(_)
+        | DialError::TimedOut(_)
+        | DialError::Handshake(_) => false,
+    }
+}

@@ -1,0 +1,83 @@
+//! Requests: taken in, sent or kept waiting, completed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rewire_protocol::Command;
+
+use super::io::{Completion, Output, Request};
+use super::requests::Entry;
+use super::state::State;
+use super::{FailoverCore, done_response, offline};
+use crate::error::{GaveUp, RequestError};
+
+impl FailoverCore {
+    pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
+        let Request { id, mut command, completion, link } = request;
+        let refused = match &self.state {
+            State::Failed(reason) => Some(reason.clone()),
+            State::Closed => Some(GaveUp::Closed),
+            _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
+            State::Idle
+            | State::Dialing(_)
+            | State::Replaying(..)
+            | State::Connected(_)
+            | State::Waiting(_) => None,
+        };
+        if let Some(reason) = refused {
+            self.outputs.push_back(Output::Complete(id, Err(RequestError::NotSent(reason))));
+            return;
+        }
+        let number = self.requests.next_number();
+        command.set_command_id(number);
+        command.set_response_required(completion == Completion::Answered);
+        let tracked = self.tracker.track(&command);
+        let command = Arc::new(command);
+        match &self.state {
+            State::Connected(active) => {
+                self.outputs.push_back(Output::Transmit(active.link, command.clone()));
+                if completion == Completion::Transmitted {
+                    self.requests.push(None);
+                    self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                } else {
+                    let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    entry.try_on(&active.name);
+                    self.requests.push(Some(entry));
+                }
+            }
+            State::Idle
+            | State::Dialing(_)
+            | State::Replaying(..)
+            | State::Waiting(_)
+            | State::Failed(_)
+            | State::Closed => {
+                if offline::is_done_without_a_broker(&command) {
+                    self.requests.push(None);
+                    self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                } else {
+                    let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    self.requests.push(Some(entry));
+                }
+            }
+        }
+    }
+
+    pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) {
+        if let Some(entry) = self.requests.take(number) {
+            if result.is_err() && entry.tracked {
+                self.tracker.refused(&entry.command);
+            }
+            self.outputs.push_back(Output::Complete(entry.id, result));
+        }
+    }
+
+    pub(super) fn time_out_messages(&mut self, now: Instant) {
+        let (Some(outage), Some(timeout)) = (&self.outage, self.options.timeout) else { return };
+        for number in self.requests.timed_out(outage.since, timeout, now) {
+            if let Some(entry) = self.requests.take(number) {
+                let (id, error) = entry.fail(GaveUp::TimedOut(timeout));
+                self.outputs.push_back(Output::Complete(id, Err(error)));
+            }
+        }
+    }
+}
