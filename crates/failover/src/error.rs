@@ -41,6 +41,9 @@ pub enum LostReason {
     /// Nothing came for too long.
     #[error("nothing heard for {} ms", .0.as_millis())]
     Silent(Duration),
+    /// A write made no headway for as long as `soWriteTimeout` allows.
+    #[error("a write made no headway for {} ms", .0.as_millis())]
+    WriteStuck(Duration),
     /// What came is not OpenWire.
     #[error("what the broker sent cannot be read: {0}")]
     Malformed(DecodeError),

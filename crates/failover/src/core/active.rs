@@ -92,11 +92,12 @@ impl FailoverCore {
         self.outage = Some(Outage { since: now, last_error: None });
         self.finish_what_ended_with_the_link();
         self.fail_what_was_for(link);
-        if self.options.max_reconnect_attempts.limit_after_connect() == Some(0) {
+        if !self.options.max_reconnect_attempts.is_reconnecting() {
             self.give_up(GaveUp::Lost(reason));
             return;
         }
-        self.state = State::Waiting(now + self.backoff.first());
+        let delay = self.backoff.first();
+        self.wait(now, delay);
         self.fire_timers(now);
     }
 

@@ -14,8 +14,19 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    pub(crate) const fn new(initial: Duration, max: Duration, multiplier: Option<f64>) -> Self {
-        Self { initial, max, multiplier, current: initial }
+    /// `start` is the delay before the second round of the first connection, where it is not the
+    /// initial one.
+    pub(crate) const fn new(
+        initial: Duration,
+        max: Duration,
+        multiplier: Option<f64>,
+        start: Option<Duration>,
+    ) -> Self {
+        let current = match start {
+            Some(start) => start,
+            None => initial,
+        };
+        Self { initial, max, multiplier, current }
     }
 
     /// Starts over, after a link was there.
@@ -63,31 +74,40 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_maximum() {
-        let backoff = Backoff::new(ms(10), ms(100), Some(2.0));
+        let backoff = Backoff::new(ms(10), ms(100), Some(2.0), None);
         assert_eq!(backoff.first(), ms(10));
         assert_eq!(delays(backoff, 6), [10, 20, 40, 80, 100, 100]);
     }
 
     #[test]
     fn without_exponential_back_off_all_delays_are_the_initial_one_even_over_the_maximum() {
-        assert_eq!(delays(Backoff::new(ms(1000), ms(300), None), 3), [1000, 1000, 1000]);
+        assert_eq!(delays(Backoff::new(ms(1000), ms(300), None, None), 3), [1000, 1000, 1000]);
     }
 
     #[test]
     fn an_initial_delay_over_the_maximum_is_waited_once() {
-        let backoff = Backoff::new(ms(1000), ms(300), Some(2.0));
+        let backoff = Backoff::new(ms(1000), ms(300), Some(2.0), None);
         assert_eq!(backoff.first(), ms(1000));
         assert_eq!(delays(backoff, 3), [1000, 300, 300]);
     }
 
     #[test]
     fn a_fraction_of_a_millisecond_is_cut_off_each_time() {
-        assert_eq!(delays(Backoff::new(ms(5), ms(100), Some(1.5)), 4), [5, 7, 10, 15]);
+        assert_eq!(delays(Backoff::new(ms(5), ms(100), Some(1.5), None), 4), [5, 7, 10, 15]);
+    }
+
+    #[test]
+    fn the_option_reconnect_delay_counts_until_there_was_a_link() {
+        let mut backoff = Backoff::new(ms(10), ms(100), Some(2.0), Some(ms(30)));
+        assert_eq!(backoff.next(), ms(30));
+        assert_eq!(backoff.next(), ms(60));
+        backoff.reset();
+        assert_eq!(backoff.next(), ms(10));
     }
 
     #[test]
     fn it_starts_over_after_a_reset() {
-        let mut backoff = Backoff::new(ms(10), ms(100), Some(2.0));
+        let mut backoff = Backoff::new(ms(10), ms(100), Some(2.0), None);
         backoff.next();
         backoff.next();
         backoff.reset();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rand::RngExt;
 use rewire_protocol::Command;
 
 use super::io::{Completion, Event, Incoming, LinkId, Output};
@@ -32,7 +33,7 @@ impl FailoverCore {
         self.links += 1;
         let link = LinkId(self.links);
         self.outputs.push_back(Output::Dial(link, broker.clone()));
-        let name = broker.to_string().into();
+        let name = broker.location().into();
         let active = Active { link, broker, name };
         self.state = State::Dialing(Attempt { active, rest, all_refused });
     }
@@ -95,12 +96,7 @@ impl FailoverCore {
 
     pub(super) fn on_round_failed(&mut self, now: Instant, all_refused: bool) {
         self.failed_rounds += 1;
-        let limit = if self.had_link {
-            self.options.max_reconnect_attempts.limit_after_connect()
-        } else {
-            self.options.limit_before_connect()
-        };
-        let spent = limit.is_some_and(|limit| self.failed_rounds >= limit);
+        let spent = self.options.attempts(self.had_link).is_exhausted(self.failed_rounds);
         if spent || all_refused {
             let last = self.outage.as_ref().and_then(|outage| outage.last_error.clone());
             let reason = last.map_or(GaveUp::NoBrokers, |(broker, error)| GaveUp::Exhausted {
@@ -110,8 +106,21 @@ impl FailoverCore {
             });
             self.give_up(reason);
         } else {
-            self.state = State::Waiting(now + self.backoff.next());
+            let delay = self.backoff.next();
+            self.wait(now, delay);
         }
+    }
+
+    /// Waits before the next round, the part of the delay that `reconnectJitter` leaves to chance drawn
+    /// anew each time.
+    pub(super) fn wait(&mut self, now: Instant, delay: Duration) {
+        let jitter = self.options.reconnect_jitter;
+        let delay = if jitter > 0.0 {
+            delay.mul_f64(1.0 - jitter * self.rng.random::<f64>())
+        } else {
+            delay
+        };
+        self.state = State::Waiting(now + delay);
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, active: Active, replayed: usize) {

@@ -21,7 +21,7 @@ mod state;
 mod submit;
 
 use std::collections::{VecDeque, vec_deque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -102,6 +102,8 @@ impl FailoverCore {
                 options.initial_reconnect_delay,
                 options.max_reconnect_delay,
                 multiplier,
+                // Java: `reconnectDelay` counts only where it differs from its default.
+                Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
             ),
             options,
             limits,

@@ -19,7 +19,7 @@ impl BrokerPool {
     pub(crate) fn new(configured: Vec<BrokerUri>, randomize: bool) -> Self {
         let mut brokers: Vec<BrokerUri> = Vec::with_capacity(configured.len());
         for broker in configured {
-            if !brokers.iter().any(|known| known.is_same_broker(&broker)) {
+            if !brokers.contains(&broker) {
                 brokers.push(broker);
             }
         }
@@ -38,9 +38,7 @@ impl BrokerPool {
     ///
     /// Java: shuffled with `randomize`, but the one that failed last always comes last.
     pub(crate) fn round(&self, rng: &mut impl Rng) -> Vec<BrokerUri> {
-        let failed = |broker: &BrokerUri| {
-            self.last_failed.as_ref().is_some_and(|failed| failed.is_same_broker(broker))
-        };
+        let failed = |broker: &BrokerUri| self.last_failed.as_ref() == Some(broker);
         let (last, mut round): (Vec<_>, Vec<_>) = self.brokers.iter().cloned().partition(failed);
         if self.randomize {
             round.shuffle(rng);
@@ -63,7 +61,7 @@ mod tests {
 
     fn round(pool: &BrokerPool, seed: u64) -> Vec<String> {
         let mut rng = SmallRng::seed_from_u64(seed);
-        pool.round(&mut rng).iter().map(BrokerUri::to_string).collect()
+        pool.round(&mut rng).iter().map(BrokerUri::location).collect()
     }
 
     #[test]

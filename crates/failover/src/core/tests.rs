@@ -99,7 +99,7 @@ impl Lab {
 /// One line an output.
 fn show(output: &Output) -> String {
     match output {
-        Output::Dial(link, broker) => format!("dial {} {broker}", link.0),
+        Output::Dial(link, broker) => format!("dial {} {}", link.0, broker.location()),
         Output::Transmit(link, command) => {
             format!("transmit {} {} #{}", link.0, command.name(), command.command_id())
         }
@@ -322,7 +322,7 @@ fn a_link_lost_during_the_replay_counts_as_a_failed_attempt() {
 #[test]
 fn a_connection_refused_on_replay_is_hung_up_and_counts_as_a_failed_attempt() {
     let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], |options| {
-        options.max_reconnect_attempts = crate::uri::Attempts::AtMost(1);
+        options.max_reconnect_attempts = crate::uri::Attempts::at_most(1);
     })
     .connected();
     lab.submit(Message::default());
@@ -451,7 +451,7 @@ fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
 #[test]
 fn no_reconnection_is_tried_when_none_is_allowed_and_what_was_sent_is_in_doubt() {
     let mut lab = Lab::new(&["tcp://a:1"], |options| {
-        options.max_reconnect_attempts = crate::uri::Attempts::AtMost(0);
+        options.max_reconnect_attempts = crate::uri::Attempts::at_most(0);
     })
     .connected();
     lab.submit(Message::default());
@@ -517,17 +517,17 @@ fn closing_while_dialing_gives_the_dial_up() {
 
 #[test]
 fn startup_and_reconnection_have_limits_of_their_own() {
-    use crate::uri::Attempts::AtMost;
+    use crate::uri::{Attempts, StartupAttempts};
     let mut lab = Lab::new(&["tcp://a:1"], |options| {
-        options.startup_max_reconnect_attempts = AtMost(1);
-        options.max_reconnect_attempts = AtMost(2);
+        options.startup_max_reconnect_attempts = StartupAttempts::at_most(1);
+        options.max_reconnect_attempts = Attempts::at_most(2);
     });
     lab.input(Input::Start);
     assert_eq!(lab.undialed(1)[1..], ["event gave up", "ended"]);
 
     let mut lab = Lab::new(&["tcp://a:1"], |options| {
-        options.startup_max_reconnect_attempts = AtMost(1);
-        options.max_reconnect_attempts = AtMost(2);
+        options.startup_max_reconnect_attempts = StartupAttempts::at_most(1);
+        options.max_reconnect_attempts = Attempts::at_most(2);
     })
     .connected();
     lab.lost(1);

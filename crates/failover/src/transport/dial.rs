@@ -4,29 +4,64 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent};
-use tokio::net::{TcpStream, lookup_host};
+use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::link::{Link, Step, now};
 use crate::core::LinkId;
 use crate::error::DialError;
-use crate::uri::BrokerUri;
+use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 
-/// Connects to a broker and does the handshake.
-pub(super) async fn dial(id: LinkId, broker: BrokerUri, limits: Limits) -> Result<Link, DialError> {
-    let options = broker.transport_options();
-    if broker.is_tls() {
+/// What all dials of a transport have in common.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    uri: FailoverUri,
+    limits: Limits,
+}
+
+impl Dialer {
+    pub(super) const fn new(uri: FailoverUri, limits: Limits) -> Self {
+        Self { uri, limits }
+    }
+
+    /// Connects to a broker and does the handshake, within `connectTimeout` as a whole.
+    pub(super) fn dial(
+        &self,
+        id: LinkId,
+        broker: &BrokerUri,
+    ) -> impl Future<Output = Result<Link, DialError>> + Send + 'static {
+        let options = self.uri.transport(broker);
+        let whole = self.uri.options().connect_timeout;
+        let dial = dial(id, broker.clone(), options, self.limits);
+        async move {
+            match whole {
+                Some(limit) => within(limit, dial).await,
+                None => dial.await,
+            }
+        }
+    }
+}
+
+async fn dial(
+    id: LinkId,
+    broker: BrokerUri,
+    options: TransportOptions,
+    limits: Limits,
+) -> Result<Link, DialError> {
+    if broker.scheme().is_tls() {
         let scheme = broker.scheme();
         let problem = format!("the scheme {scheme} needs TLS, which is not built in yet");
         return Err(DialError::Unsupported(problem));
     }
-    let stream = match options.connection_timeout {
-        Some(limit) => within(limit, connect(&broker)).await?,
-        None => connect(&broker).await?,
+    let connect = connect(&broker, &options);
+    let stream = match options.tcp.connection_timeout {
+        Some(limit) => within(limit, connect).await?,
+        None => connect.await?,
     };
-    stream.set_nodelay(options.tcp_no_delay).map_err(connect_error)?;
-    greet(id, stream, options.link_config(broker.host()), limits).await
+    let mut link = greet(id, stream, link_config(&options), limits).await?;
+    link.set_write_timeout(options.tcp.so_write_timeout);
+    Ok(link)
 }
 
 async fn within<T>(
@@ -37,18 +72,90 @@ async fn within<T>(
 }
 
 /// Tries each address of the name, in the resolver's order.
-async fn connect(broker: &BrokerUri) -> Result<TcpStream, DialError> {
-    let host = (broker.host(), broker.port());
-    let addresses: Vec<SocketAddr> =
-        lookup_host(host).await.map_err(|error| DialError::Resolve(error.to_string()))?.collect();
+async fn connect(broker: &BrokerUri, options: &TransportOptions) -> Result<TcpStream, DialError> {
+    let local = match broker.local_address() {
+        Some(local) => resolve(&local.host, local.port).await?.first().copied(),
+        None => None,
+    };
     let mut last = DialError::Resolve("the name has no address".to_owned());
-    for address in addresses {
-        match TcpStream::connect(address).await {
+    for address in resolve(broker.host(), broker.port()).await? {
+        match connect_to(address, local, options).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = DialError::Connect(format!("{address}: {error}")),
         }
     }
     Err(last)
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+    match lookup_host((host, port)).await {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => Err(DialError::Resolve(format!("{host}: {error}"))),
+    }
+}
+
+async fn connect_to(
+    address: SocketAddr,
+    local: Option<SocketAddr>,
+    options: &TransportOptions,
+) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(keep_alive) = options.socket.keep_alive.or(options.tcp.keep_alive) {
+        socket.set_keepalive(keep_alive)?;
+    }
+    if let Some(size) = options.socket.receive_buffer_size {
+        socket.set_recv_buffer_size(size)?;
+    }
+    if let Some(size) = options.socket.send_buffer_size {
+        socket.set_send_buffer_size(size)?;
+    }
+    if let Some(reuse) = options.socket.reuse_address {
+        socket.set_reuseaddr(reuse)?;
+    }
+    if let Some(local) = local {
+        socket.bind(local)?;
+    }
+    let no_delay = options.socket.tcp_no_delay.or(options.tcp.tcp_no_delay);
+    // Commands are written in bursts; holding a burst back for more gains nothing.
+    socket.set_nodelay(no_delay.unwrap_or(true))?;
+    socket.connect(address).await
+}
+
+/// The settings of a link, as the options have them.
+fn link_config(options: &TransportOptions) -> LinkConfig {
+    let TransportOptions { tcp, wire_format, .. } = options;
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let text = |text: &Option<String>| text.as_deref().map(Str::from);
+    let ours = WireFormatOffer::default();
+    let first_check = wire_format.max_inactivity_duration_inital_delay;
+    let offer = WireFormatOffer {
+        version: i32::try_from(wire_format.version).unwrap_or(i32::MAX),
+        cache_enabled: Some(wire_format.cache_enabled),
+        cache_size: Some(wire_format.cache_size),
+        tight_encoding_enabled: Some(wire_format.tight_encoding_enabled),
+        size_prefix_disabled: Some(wire_format.size_prefix_disabled),
+        stack_trace_enabled: Some(wire_format.stack_trace_enabled),
+        tcp_no_delay_enabled: Some(wire_format.tcp_no_delay_enabled),
+        max_inactivity_duration: Some(wire_format.max_inactivity_duration.map_or(0, millis)),
+        max_inactivity_duration_inital_delay: Some(millis(first_check)),
+        max_frame_size: Some(i64::try_from(wire_format.max_frame_size).unwrap_or(i64::MAX)),
+        max_frame_size_enabled: Some(wire_format.max_frame_size_enabled),
+        host: text(&wire_format.host),
+        provider_name: text(&wire_format.provider_name).or(ours.provider_name),
+        provider_version: text(&wire_format.provider_version).or(ours.provider_version),
+        platform_details: text(&wire_format.platform_details).or(ours.platform_details),
+    };
+    LinkConfig {
+        offer,
+        minimum_version: u8::try_from(tcp.minmum_wire_format_version).unwrap_or(u8::MAX),
+        // Java: writers wait for the peer's WireFormatInfo as long as for the first check.
+        handshake_timeout: if first_check.is_zero() {
+            tcp.connect_attempt_timeout
+        } else {
+            first_check
+        },
+        use_inactivity_monitor: tcp.use_inactivity_monitor,
+    }
 }
 
 async fn greet(
@@ -80,8 +187,4 @@ async fn greet(
             }
         }
     }
-}
-
-fn connect_error(error: io::Error) -> DialError {
-    DialError::Connect(error.to_string())
 }

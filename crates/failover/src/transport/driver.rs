@@ -4,12 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Command, Limits, LinkEvent};
+use rewire_protocol::{Command, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::dial::Dialer;
 use super::link::{Link, Step, now};
-use super::{Submission, TransportConfig, dial};
+use super::{Submission, TransportConfig};
 use crate::core::{Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId};
 use crate::error::{DialError, LostReason, RequestError};
 use crate::uri::FailoverUri;
@@ -25,7 +26,6 @@ type Reply = oneshot::Sender<Result<Command, RequestError>>;
 
 pub(super) struct Driver {
     core: FailoverCore,
-    limits: Limits,
     submissions: mpsc::Receiver<Submission>,
     close: watch::Receiver<bool>,
     shell: Shell,
@@ -42,6 +42,7 @@ struct Shell {
     /// What the application has not had room for yet.
     undelivered: VecDeque<Incoming>,
     events: broadcast::Sender<Event>,
+    dialer: Dialer,
 }
 
 /// What the driver waits for.
@@ -57,7 +58,7 @@ enum Happened {
 
 impl Driver {
     pub(super) fn new(
-        uri: &FailoverUri,
+        uri: FailoverUri,
         config: TransportConfig,
         submissions: mpsc::Receiver<Submission>,
         deliveries: mpsc::Sender<Incoming>,
@@ -67,7 +68,7 @@ impl Driver {
         // Entropy enters here and nowhere else.
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
-            FailoverCore::new(uri.brokers_to_dial(), uri.options().clone(), config.queue, seed);
+            FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
         let shell = Shell {
             link: None,
             dials: JoinSet::new(),
@@ -77,8 +78,9 @@ impl Driver {
             deliveries,
             undelivered: VecDeque::new(),
             events,
+            dialer: Dialer::new(uri, config.limits),
         };
-        Self { core, limits: config.limits, submissions, close, shell }
+        Self { core, submissions, close, shell }
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -136,7 +138,7 @@ impl Driver {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             for output in self.core.handle(now(), input) {
-                inputs.extend(self.shell.perform(output, self.limits));
+                inputs.extend(self.shell.perform(output));
             }
         }
     }
@@ -204,13 +206,11 @@ impl Driver {
 
 impl Shell {
     /// Does what the core says. What comes of it at once is an input again.
-    fn perform(&mut self, output: Output, limits: Limits) -> Option<Input> {
+    fn perform(&mut self, output: Output) -> Option<Input> {
         match output {
             Output::Dial(id, broker) => {
-                let task = self.dials.spawn(async move {
-                    let dialed = dial::dial(id, broker, limits).await;
-                    (id, dialed)
-                });
+                let dial = self.dialer.dial(id, &broker);
+                let task = self.dials.spawn(async move { (id, dial.await) });
                 self.dialing = Some((id, task));
             }
             Output::Transmit(id, command) => {

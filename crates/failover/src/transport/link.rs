@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, EncodeError, LinkCore, LinkEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +21,10 @@ pub(super) struct Link {
     core: LinkCore,
     /// How much of what is to be sent was written already.
     written: usize,
+    /// How long a write may make no headway.
+    write_timeout: Option<Duration>,
+    /// Since when it makes none.
+    stuck_since: Option<Instant>,
 }
 
 /// What a link wants of the driver.
@@ -36,7 +40,7 @@ pub(super) enum Step {
 
 impl Link {
     pub(super) const fn new(id: LinkId, stream: TcpStream, core: LinkCore) -> Self {
-        Self { id, stream, core, written: 0 }
+        Self { id, stream, core, written: 0, write_timeout: None, stuck_since: None }
     }
 
     pub(super) fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
@@ -52,11 +56,28 @@ impl Link {
         self.core.poll_event(now).map_err(LostReason::from)
     }
 
+    /// Sets the option `soWriteTimeout`.
+    pub(super) const fn set_write_timeout(&mut self, limit: Option<Duration>) {
+        self.write_timeout = limit;
+    }
+
+    fn write_due(&self) -> Option<Instant> {
+        Some(self.stuck_since? + self.write_timeout?)
+    }
+
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.core.poll_timeout()
+        [self.core.poll_timeout(), self.write_due()].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), LostReason> {
+        if let (Some(due), Some(limit)) = (self.write_due(), self.write_timeout)
+            && due <= now
+        {
+            return Err(LostReason::WriteStuck(limit));
+        }
+        if self.core.poll_timeout().is_none_or(|due| due > now) {
+            return Ok(());
+        }
         self.core.handle_timeout(now).map_err(LostReason::from)
     }
 
@@ -97,12 +118,14 @@ impl Link {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.note_written(progress);
+                    self.stuck_since.get_or_insert_with(now);
                     return Poll::Pending;
                 }
             }
         }
         self.core.outgoing().clear();
         self.written = 0;
+        self.stuck_since = None;
         self.note_written(progress);
         Poll::Ready(Ok(progress))
     }
@@ -110,6 +133,7 @@ impl Link {
     fn note_written(&mut self, progress: bool) {
         if progress {
             self.core.on_written(now());
+            self.stuck_since = None;
         }
     }
 

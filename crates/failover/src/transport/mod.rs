@@ -108,7 +108,7 @@ impl FailoverTransport {
         let (events, _) = broadcast::channel(config.events.max(1));
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
-        let driver = Driver::new(uri, config, submitted, deliveries, events.clone(), close);
+        let driver = Driver::new(uri.clone(), config, submitted, deliveries, events.clone(), close);
         tokio::spawn(driver.run(end));
         let shared = Shared { submissions, events, ended, closing };
         (Self { shared: Arc::new(shared) }, Deliveries { incoming: delivered })

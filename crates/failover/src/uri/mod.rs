@@ -1,155 +1,285 @@
-//! Stand-in.
-#![allow(missing_docs, clippy::all)]
-use rewire_protocol::LinkConfig;
+//! Composite URIs and their options: `failover:(tcp://a:61616,tcp://b:61616)?randomize=false`.
+//!
+//! [`FailoverUri::parse`] takes what Java's client takes and refuses what it would misread: after it,
+//! nothing is checked again. Where the two differ, Java's behaviour is named at the place; the main
+//! ones:
+//!
+//! | written | Java | here |
+//! |---|---|---|
+//! | `randomize=maybe` | false | an error |
+//! | an unknown option, scheme or host of a broker | tried again without end | an error |
+//! | `tcp://my_host:1,tcp://your_host:1` | no host, both this machine: one broker | two brokers |
+//! | `(..)randomize=false` | a path, without effect | an error |
+//! | `?a?b=1` | `a` is forgotten | an error; a `?` in a value stays |
+//! | `(a,,b)` | a broker that cannot exist | an error |
+//! | `%252B` after a broker | decoded twice | decoded once |
+//! | white space around brokers | an error | taken |
+//! | `tcp://user:password@host:1` | left out in silence | an error |
+
+mod attempts;
+mod broker;
+mod builder;
+mod composite;
+mod declare;
+mod error;
+mod explain;
+mod jms;
+mod lookup;
+mod options;
+mod pushed;
+mod query;
+mod transport;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Attempts {
-    Unlimited,
-    AtMost(u32),
+
+pub use attempts::{Attempts, StartupAttempts};
+pub use broker::{BrokerUri, HostPort, Scheme};
+pub use builder::FailoverUriBuilder;
+pub use declare::Unit;
+pub use error::{Shown, UriError, UriErrorKind};
+pub use explain::{BrokerExplanation, Explanation, OptionExplanation};
+pub use jms::JmsOptions;
+pub use options::FailoverOptions;
+pub use pushed::{PushedBrokers, RefusedBroker};
+pub use transport::{SocketOptions, TcpOptions, TransportOptions, WireFormatOptions};
+pub use value::OptionValue;
+
+use declare::OptionSet;
+use query::{Settings, Space};
+
+/// The most bytes of a URI, or of a pushed list.
+pub const MAX_URI_LENGTH: usize = 64 << 10;
+/// The most brokers of a list.
+pub const MAX_BROKERS: usize = 256;
+/// The most options of one query.
+pub const MAX_OPTIONS: usize = 256;
+/// How deep `failover:(..)` can stand inside of `failover:(..)`.
+pub const MAX_NESTING: usize = 8;
+
+fn too_long(count: usize) -> UriError {
+    let what = "bytes of a URI";
+    UriError::at(UriErrorKind::TooMany { what, count, limit: MAX_URI_LENGTH }, MAX_URI_LENGTH)
 }
-impl Attempts {
-    pub fn limit_after_connect(self) -> Option<u32> {
-        match self {
-            Self::Unlimited => None,
-            Self::AtMost(n) => Some(n),
-        }
-    }
-}
-#[derive(Clone, Debug)]
-pub struct FailoverOptions {
-    pub initial_reconnect_delay: Duration,
-    pub max_reconnect_delay: Duration,
-    pub use_exponential_back_off: bool,
-    pub reconnect_delay_exponent: f64,
-    pub randomize: bool,
-    pub timeout: Option<Duration>,
-    pub max_reconnect_attempts: Attempts,
-    pub startup_max_reconnect_attempts: Attempts,
-}
-impl Default for FailoverOptions {
-    fn default() -> Self {
-        Self {
-            initial_reconnect_delay: Duration::from_millis(10),
-            max_reconnect_delay: Duration::from_secs(30),
-            use_exponential_back_off: true,
-            reconnect_delay_exponent: 2.0,
-            randomize: true,
-            timeout: None,
-            max_reconnect_attempts: Attempts::Unlimited,
-            startup_max_reconnect_attempts: Attempts::Unlimited,
-        }
-    }
-}
-impl FailoverOptions {
-    pub fn limit_before_connect(&self) -> Option<u32> {
-        match self.startup_max_reconnect_attempts {
-            Attempts::Unlimited => match self.max_reconnect_attempts {
-                Attempts::AtMost(n) => Some(n.max(1)),
-                x => x.limit_after_connect(),
-            },
-            x => x.limit_after_connect(),
-        }
-    }
-}
-#[derive(Clone, Debug, PartialEq)]
-pub struct BrokerUri {
-    scheme: String,
-    host: String,
-    port: u16,
-    options: TransportOptions,
-}
-#[derive(Clone, Debug, PartialEq)]
-pub struct TransportOptions {
-    pub connection_timeout: Option<Duration>,
-    pub tcp_no_delay: bool,
-}
-impl TransportOptions {
-    pub fn link_config(&self, host: &str) -> LinkConfig {
-        let mut c = LinkConfig::default();
-        c.offer.host = Some(host.into());
-        c
-    }
-}
-impl BrokerUri {
-    pub fn transport_options(&self) -> &TransportOptions {
-        &self.options
-    }
-    pub fn is_tls(&self) -> bool {
-        false
-    }
-    pub fn scheme(&self) -> &str {
-        &self.scheme
-    }
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-    pub fn is_same_broker(&self, o: &Self) -> bool {
-        self.host == o.host && self.port == o.port
-    }
-}
-impl std::fmt::Display for BrokerUri {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
-    }
-}
-impl FromStr for BrokerUri {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        let (scheme, rest) = s.split_once("://").ok_or("no scheme")?;
-        let rest = rest.split('?').next().unwrap_or(rest);
-        let (host, port) = rest.rsplit_once(':').ok_or("no port")?;
-        Ok(Self {
-            scheme: scheme.into(),
-            host: host.into(),
-            port: port.parse().map_err(|_| "port")?,
-            options: TransportOptions {
-                connection_timeout: Some(Duration::from_secs(30)),
-                tcp_no_delay: true,
-            },
-        })
-    }
-}
-#[derive(Clone, Debug)]
+
+/// Where brokers are and how to stay connected to one of them.
+///
+/// All spellings of Java's client are read: `failover:(a,b)?x=y`, `failover://(a,b)?x=y`,
+/// `failover:a,b` and `failover://a`, lists inside of lists, and one broker alone (`tcp://a:61616`),
+/// which is connected to once and not again. A list can be empty: its brokers then come from
+/// `updateURIsURL`, or from discovery.
+///
+/// ```
+/// use rewire_failover::uri::FailoverUri;
+///
+/// let uri = FailoverUri::parse(
+///     "failover:(tcp://a:61616,ssl://b:61617?soTimeout=500)?randomize=false&jms.userName=billing",
+/// )?;
+/// assert_eq!(uri.brokers().len(), 2);
+/// assert_eq!(uri.brokers()[1].host(), "b");
+/// assert!(!uri.options().randomize);
+/// assert_eq!(uri.jms().user_name(), Some("billing"));
+/// # Ok::<(), rewire_failover::uri::UriError>(())
+/// ```
+///
+/// `Display` and `Debug` show `***` for secrets; [`reveal`](Self::reveal) writes all of it.
+#[derive(Clone)]
 pub struct FailoverUri {
+    /// The scheme, if it is that of one broker alone.
+    plain: Option<Scheme>,
     brokers: Vec<BrokerUri>,
+    settings: Settings,
     options: FailoverOptions,
+    jms: JmsOptions,
+    notes: Vec<String>,
 }
+
 impl FailoverUri {
-    pub fn brokers_to_dial(&self) -> Vec<BrokerUri> {
-        self.brokers.clone()
+    /// Reads a URI. What it returns is good: every option exists and has a value it can have.
+    ///
+    /// # Errors
+    ///
+    /// If any part of it is not understood. The error says which, where, and what it could have been.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        let parsed = composite::parse(text)?;
+        Self::assemble(parsed.plain, parsed.brokers, parsed.settings, parsed.notes)
     }
-    pub fn options(&self) -> &FailoverOptions {
-        &self.options
+
+    /// Builds a failover URI from values.
+    pub fn builder() -> FailoverUriBuilder {
+        FailoverUriBuilder::default()
     }
-}
-impl FromStr for FailoverUri {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        let inner = s.trim_start_matches("failover:").trim_start_matches("//");
-        let (list, q) = match inner.strip_prefix('(') {
-            Some(x) => {
-                let (l, q) = x.split_once(')').ok_or("paren")?;
-                (l, q.trim_start_matches('?'))
-            }
-            None => (inner, ""),
-        };
-        let brokers = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+
+    fn assemble(
+        plain: Option<Scheme>,
+        brokers: Vec<BrokerUri>,
+        settings: Settings,
+        notes: Vec<String>,
+    ) -> Result<Self, UriError> {
         let mut options = FailoverOptions::default();
-        for kv in q.split('&').filter(|x| !x.is_empty()) {
-            let (k, v) = kv.split_once('=').ok_or("kv")?;
-            match k {
-                "randomize" => options.randomize = v == "true",
-                "initialReconnectDelay" => {
-                    options.initial_reconnect_delay =
-                        Duration::from_millis(v.parse().map_err(|_| "num")?)
+        if plain.is_some() {
+            options.max_reconnect_attempts = Attempts::Never;
+        }
+        let mut jms = JmsOptions::default();
+        for setting in settings.iter() {
+            match setting.space {
+                Space::Failover => {
+                    options.set(setting.row.name, &setting.value);
                 }
-                _ => {}
+                Space::Jms => jms.set(setting.row, setting.value.clone()),
+                Space::Broker | Space::Nested => {}
             }
         }
-        Ok(Self { brokers, options })
+        let mut uri = Self { plain, brokers: Vec::new(), settings, options, jms, notes };
+        for broker in brokers {
+            if !uri.brokers.contains(&broker) {
+                uri.brokers.push(broker);
+            }
+        }
+        let (what, count, limit) = ("brokers", uri.brokers.len(), MAX_BROKERS);
+        if count > limit {
+            return Err(UriError { kind: UriErrorKind::TooMany { what, count, limit }, at: None });
+        }
+        uri.check_conflicts()?;
+        Ok(uri)
+    }
+
+    /// Java refuses a socket with both: they are the same bits of a packet.
+    fn check_conflicts(&self) -> Result<(), UriError> {
+        let mut all = TransportOptions::default();
+        self.apply_nested(&mut all);
+        let each = self.brokers.iter().map(|broker| self.transport(broker));
+        if std::iter::once(all)
+            .chain(each)
+            .any(|options| options.tcp.diff_serv.is_some() && options.tcp.type_of_service.is_some())
+        {
+            let (first, second) = ("diffServ", "typeOfService");
+            return Err(UriError { kind: UriErrorKind::Conflict { first, second }, at: None });
+        }
+        Ok(())
+    }
+
+    /// `failover`, or the scheme of the one broker.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        match self.plain {
+            None => "failover",
+            Some(scheme) => scheme.as_str(),
+        }
+    }
+
+    /// False for one broker alone: when its link is lost, it stays lost.
+    #[must_use]
+    pub const fn is_failover(&self) -> bool {
+        self.plain.is_none()
+    }
+
+    /// The brokers in the order of the list, each once.
+    #[must_use]
+    pub fn brokers(&self) -> &[BrokerUri] {
+        &self.brokers
+    }
+
+    /// The options of failover. For one broker alone they are the defaults, except that
+    /// `maxReconnectAttempts` is 0.
+    #[must_use]
+    pub const fn options(&self) -> &FailoverOptions {
+        &self.options
+    }
+
+    /// The options of the connection.
+    #[must_use]
+    pub const fn jms(&self) -> &JmsOptions {
+        &self.jms
+    }
+
+    /// What is legal and means nothing, or is said twice: worth a warning.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The options of the link to a broker, of the list or not: its own, and `nested.*` over them.
+    ///
+    /// A broker alone announces the host it is called by (`wireFormat.host`) unless it is told another,
+    /// as in Java; one of a list announces none.
+    #[must_use]
+    pub fn transport(&self, broker: &BrokerUri) -> TransportOptions {
+        let mut options = TransportOptions::default();
+        if self.plain.is_some() {
+            options.wire_format.host = Some(broker.host().to_owned());
+        }
+        broker.apply(&mut options);
+        self.apply_nested(&mut options);
+        options
+    }
+
+    fn apply_nested(&self, options: &mut TransportOptions) {
+        for setting in self.settings.of(Space::Nested) {
+            options.set(setting.row.name, &setting.value);
+        }
+    }
+
+    /// The whole URI, **secrets included**: to hand on, not to print.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text, true);
+        text
+    }
+
+    fn write(&self, f: &mut dyn fmt::Write, with_secrets: bool) -> fmt::Result {
+        if self.plain.is_some() {
+            let mut separator = '?';
+            for broker in &self.brokers {
+                broker.write(f, with_secrets)?;
+                if broker.settings().iter().next().is_some() {
+                    separator = '&';
+                }
+            }
+            return self.settings.write(f, separator, with_secrets);
+        }
+        f.write_str("failover:(")?;
+        for (index, broker) in self.brokers.iter().enumerate() {
+            if index > 0 {
+                f.write_char(',')?;
+            }
+            broker.write(f, with_secrets)?;
+        }
+        f.write_char(')')?;
+        self.settings.write(f, '?', with_secrets)
+    }
+}
+
+/// Equal when they say the same in the same order, options of brokers included.
+impl PartialEq for FailoverUri {
+    fn eq(&self, other: &Self) -> bool {
+        self.reveal() == other.reveal()
+    }
+}
+
+impl FromStr for FailoverUri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
+/// In one spelling, with `***` for secrets.
+impl fmt::Display for FailoverUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+impl fmt::Debug for FailoverUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FailoverUri({self})")
     }
 }
