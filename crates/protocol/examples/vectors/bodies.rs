@@ -2,14 +2,14 @@
 
 use serde_json::Value as Json;
 
-pub fn body(_record: &Json) -> Result<(), String> {
+pub(crate) fn body(_record: &Json) -> Result<(), String> {
     Ok(())
 }
 
-pub fn wire_format_info(_record: &Json) -> Result<(), String> {
+pub(crate) fn wire_format_info(_record: &Json) -> Result<(), String> {
     Ok(())
 }
 
-pub fn negotiation(_record: &Json) -> Result<(), String> {
+pub(crate) fn negotiation(_record: &Json) -> Result<(), String> {
     Ok(())
 }
