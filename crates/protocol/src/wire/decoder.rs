@@ -48,12 +48,7 @@ impl Decoder {
     ///
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
-        let limit = self.max_frame_size();
-        if frame.len() > limit {
-            let (size, limit) = (frame.len() as u64, limit as u64);
-            let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
-            return Err(DecodeError::new(kind, 0));
-        }
+        self.check_size(frame.len())?;
         let (command, left) = self.read(frame).map_err(|fault| *fault)?;
         if left > 0 {
             let kind = DecodeErrorKind::TrailingBytes(left);
@@ -85,25 +80,31 @@ impl Decoder {
                 if let Some(cache) = &mut self.cache {
                     cache.commit();
                 }
-                let rest = frame.slice(frame.len() - left..);
-                *buffer = BytesMut::from(rest);
+                let len = frame.len() - left;
+                self.check_size(len)?;
+                *buffer = BytesMut::from(frame.slice(len..));
                 Ok(Some(command))
             }
-            Err(fault) => {
+            Err(fault) if matches!(fault.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
+                // The rest may still come, unless it would be too much already.
                 if let Some(cache) = &mut self.cache {
                     cache.roll_back();
                 }
-                match fault.kind {
-                    DecodeErrorKind::UnexpectedEnd { .. }
-                        if frame.len() <= self.max_frame_size() =>
-                    {
-                        *buffer = BytesMut::from(frame);
-                        Ok(None)
-                    }
-                    _ => Err(*fault),
-                }
+                self.check_size(frame.len())?;
+                *buffer = BytesMut::from(frame);
+                Ok(None)
             }
+            Err(fault) => Err(*fault),
         }
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), DecodeError> {
+        let limit = self.max_frame_size();
+        if size <= limit {
+            return Ok(());
+        }
+        let (size, limit) = (size as u64, limit as u64);
+        Err(DecodeError::new(DecodeErrorKind::TooLarge { what: "frame", size, limit }, 0))
     }
 
     /// The command, and how many bytes are left after it.
