@@ -108,9 +108,11 @@ impl Decoder {
     }
 
     /// The command, and how many bytes are left after it.
+    #[inline]
     fn read(&mut self, frame: &Bytes) -> Result<(Option<Command>, usize), Fault> {
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        let mut reader = Reader::new(format, frame, self.cache.as_mut(), &self.limits);
+        let limits = (&self.limits, self.max_frame_size());
+        let mut reader = Reader::new(format, frame, self.cache.as_mut(), limits);
         let code = reader.byte()?;
         if code == 0 {
             return Ok((None, reader.remaining()));
@@ -118,7 +120,12 @@ impl Decoder {
         if reader.tight {
             reader.boolean_stream()?;
         }
-        let command = Command::read(code, &mut reader)?;
+        let version = reader.version;
+        let Some(mut command) = Command::blank(code).filter(|blank| blank.since() <= version)
+        else {
+            return Err(reader.fault(DecodeErrorKind::UnknownType { code, version }));
+        };
+        command.read_fields(&mut reader)?;
         Ok((Some(command), reader.remaining()))
     }
 }

@@ -12,6 +12,15 @@ use crate::wire::cache::{Cached, ReadCache};
 /// A decode error on its way up; boxed, so that the results of small reads stay small.
 pub(crate) type Fault = Box<DecodeError>;
 
+/// A frame may take up this many times the memory that the largest frame is long. The bytes of a frame
+/// are shared, not copied, so this is for the structures around them; ids in large arrays come to six
+/// times what they take on the wire, but only a null costs a single bit.
+const AMPLIFICATION: usize = 2;
+/// Elements that an array has room for at first.
+const FIRST_ELEMENTS: usize = 16;
+/// However small the largest frame, a few structures must fit.
+const LEAST_BUDGET: usize = 64 << 10;
+
 pub(crate) struct Reader<'f> {
     pub(crate) version: u8,
     pub(crate) tight: bool,
@@ -23,6 +32,10 @@ pub(crate) struct Reader<'f> {
     limits: &'f Limits,
     depth: usize,
     elements: usize,
+    /// Bytes of memory this frame may still take up.
+    budget: usize,
+    /// Bytes of memory it has taken up, but for what the cache keeps.
+    content: usize,
     /// Copy strings instead of slicing the frame: what is cached would keep whole frames alive.
     detach: bool,
 }
@@ -32,7 +45,7 @@ impl<'f> Reader<'f> {
         (version, tight, stack_trace): (u8, bool, bool),
         frame: &'f Bytes,
         cache: Option<&'f mut ReadCache>,
-        limits: &'f Limits,
+        (limits, max_frame_size): (&'f Limits, usize),
     ) -> Self {
         Self {
             version,
@@ -45,6 +58,8 @@ impl<'f> Reader<'f> {
             limits,
             depth: 0,
             elements: 0,
+            budget: max_frame_size.saturating_mul(AMPLIFICATION).max(LEAST_BUDGET),
+            content: 0,
             detach: false,
         }
     }
@@ -110,8 +125,10 @@ impl<'f> Reader<'f> {
     #[inline]
     pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
         if self.tight {
-            let offset = self.offset();
-            self.bits.next(offset)
+            match self.bits.next() {
+                Some(bit) => Ok(bit),
+                None => Err(self.fault(DecodeErrorKind::BooleansExhausted)),
+            }
         } else {
             let [byte] = self.array()?;
             Ok(byte != 0)
@@ -152,6 +169,7 @@ impl<'f> Reader<'f> {
         let start = self.offset();
         let taken = self.take(len)?;
         if self.detach {
+            self.spend(len)?;
             return Ok(Bytes::copy_from_slice(taken));
         }
         Ok(self.frame.slice(start..start + len))
@@ -159,9 +177,10 @@ impl<'f> Reader<'f> {
 
     #[inline]
     pub(crate) fn string(&mut self) -> Result<Option<Str>, Fault> {
-        if !self.boolean()? {
-            return Ok(None);
-        }
+        if self.boolean()? { self.present_string().map(Some) } else { Ok(None) }
+    }
+
+    fn present_string(&mut self) -> Result<Str, Fault> {
         let ascii = self.tight && self.boolean()?;
         let len = usize::from(self.array().map(u16::from_be_bytes)?);
         if ascii && len > MAX_ARRAY {
@@ -175,49 +194,75 @@ impl<'f> Reader<'f> {
         if ascii {
             let string = Str::from_checked(bytes);
             if string.is_plain_ascii() {
-                return Ok(Some(string));
+                return Ok(string);
             }
             // Java takes each byte of such a string for a character.
             let units: Vec<u16> = string.as_wire().iter().copied().map(u16::from).collect();
-            return Ok(Some(Str::from_utf16(&units)));
+            return Ok(Str::from_utf16(&units));
         }
-        match Str::from_wire(bytes) {
-            Ok(string) => Ok(Some(string)),
-            Err(mut error) => {
-                error.offset = start;
-                Err(Box::new(error))
-            }
-        }
+        Str::from_wire(bytes).map_err(|mut error| {
+            error.offset = start;
+            Box::new(error)
+        })
     }
 
     #[inline]
     pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, Fault> {
-        if !self.boolean()? {
-            return Ok(None);
-        }
-        let len = self.int()?;
-        let Ok(len) = usize::try_from(len) else {
-            return Err(self.fault(DecodeErrorKind::NegativeLength(len.into())));
-        };
-        self.share(len).map(Some)
+        if self.boolean()? { self.present_bytes().map(Some) } else { Ok(None) }
     }
 
-    /// The length of an array or a stack trace, taken off what the frame may have in all.
-    pub(crate) fn count(&mut self) -> Result<usize, Fault> {
+    fn present_bytes(&mut self) -> Result<Bytes, Fault> {
+        let len = self.int()?;
+        match usize::try_from(len) {
+            Ok(len) => self.share(len),
+            Err(_) => Err(self.fault(DecodeErrorKind::NegativeLength(len.into()))),
+        }
+    }
+
+    /// The length of an array or a stack trace of `T`, taken off what the frame may have in all.
+    pub(crate) fn count<T>(&mut self) -> Result<usize, Fault> {
         let count = self.short()?;
         let Ok(count) = usize::try_from(count) else {
             return Err(self.fault(DecodeErrorKind::NegativeLength(count.into())));
         };
         self.elements += count;
         self.check_limit("number of elements", self.elements, self.limits.max_elements)?;
+        self.spend(count * size_of::<T>())?;
         Ok(count)
     }
 
-    /// A capacity for `count` elements that a lying count cannot turn into an allocation.
-    pub(crate) fn capacity(&self, count: usize) -> usize {
-        count.min(self.rest.len()).min(128)
+    /// Makes room for the next of the elements that are still to come; only as many as have come already,
+    /// so that a lying count cannot turn into an allocation.
+    #[inline]
+    pub(crate) fn make_room<T>(array: &mut Vec<T>, to_come: usize) {
+        if array.len() == array.capacity() {
+            array.reserve_exact(to_come.min(array.len().max(FIRST_ELEMENTS)));
+        }
     }
 
+    /// Takes bytes of memory off what the frame may take up.
+    #[inline]
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.content += bytes;
+        self.keep(bytes)
+    }
+
+    #[inline]
+    fn keep(&mut self, bytes: usize) -> Result<(), Fault> {
+        match self.budget.checked_sub(bytes) {
+            Some(budget) => {
+                self.budget = budget;
+                Ok(())
+            }
+            None => {
+                let (what, limit) = ("memory for one frame", self.budget as u64);
+                let size = bytes as u64;
+                Err(self.fault(DecodeErrorKind::TooLarge { what, size, limit }))
+            }
+        }
+    }
+
+    #[inline]
     fn check_limit(&self, what: &'static str, size: usize, limit: usize) -> Result<(), Fault> {
         if size > limit {
             let (size, limit) = (size as u64, limit as u64);
@@ -257,20 +302,26 @@ impl<'f> Reader<'f> {
     }
 
     /// Reads a value that is new to the cache and stores it.
+    #[cold]
     pub(crate) fn store<T>(
         &mut self,
-        index: i16,
-        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+        value: &mut T,
+        read: impl FnOnce(&mut T, &mut Self) -> Result<(), Fault>,
         cached: impl FnOnce(&T) -> Cached,
-    ) -> Result<T, Fault> {
+    ) -> Result<(), Fault> {
+        let index = self.short()?;
         let outer = std::mem::replace(&mut self.detach, true);
-        let value = read(self)?;
+        let before = self.content;
+        read(value, self)?;
         self.detach = outer;
-        let stored = match &mut self.cache {
-            Some(cache) => cache.set(index, cached(&value)),
+        let cached = cached(value);
+        if matches!(cached, Cached::Other(_)) {
+            // A whole copy, where ids and destinations share their strings.
+            self.keep(self.content - before)?;
+        }
+        match &mut self.cache {
+            Some(cache) => cache.set(index, cached).map_err(|kind| self.fault(kind)),
             None => Ok(()),
-        };
-        stored.map_err(|kind| self.fault(kind))?;
-        Ok(value)
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Exceptions, as data: a class name is a string here and is never looked up.
 
-use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::error::DecodeErrorKind;
 use crate::string::Str;
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 /// A Java exception as it travelled.
 ///
@@ -18,7 +18,7 @@ pub struct Throwable {
     /// Where it was thrown; empty unless stack traces were negotiated.
     pub stack: Vec<StackElement>,
     /// What caused it; none unless stack traces were negotiated.
-    pub cause: Option<Box<Throwable>>,
+    pub cause: Option<Box<Self>>,
 }
 
 /// One line of a stack trace.
@@ -41,7 +41,7 @@ impl Throwable {
         Self { class: class.into(), message: Some(message.into()), ..Self::default() }
     }
 
-    pub(crate) fn write(&self, w: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
+    pub(crate) fn write(&self, w: &mut Writer<'_, '_>) -> Result<(), Refusal> {
         w.descend()?;
         w.string(Some(&self.class))?;
         match &self.message {
@@ -67,10 +67,12 @@ impl Throwable {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.descend()?;
+        r.spend(size_of::<Self>())?;
         let mut throwable = Self { class: required(r)?, message: r.string()?, ..Self::default() };
         if r.stack_trace {
-            let count = r.count()?;
-            for _ in 0..count {
+            let count = r.count::<StackElement>()?;
+            for to_come in (1..=count).rev() {
+                Reader::make_room(&mut throwable.stack, to_come);
                 throwable.stack.push(StackElement {
                     class: required(r)?,
                     method: required(r)?,
@@ -114,9 +116,4 @@ fn cut(message: &Str) -> Str {
     let dots = [u16::from(b'.'); 3];
     let units: Vec<u16> = message.utf16().take(MAX_UNITS - dots.len()).chain(dots).collect();
     Str::from_utf16(&units)
-}
-
-/// The most elements of a stack trace.
-pub(crate) const fn check_count(len: usize, limit: usize) -> Result<(), EncodeErrorKind> {
-    if len > limit { Err(EncodeErrorKind::TooManyElements { len, limit }) } else { Ok(()) }
 }
