@@ -9,8 +9,8 @@ fn main() {
     let only = std::env::args().nth(1).unwrap_or_default();
     for row in rust_codec::rows(&only, rust_codec::Effort::default()) {
         println!(
-            "{} {} {}: {} B, {:.1} ns, {} allocations",
-            row.command, row.encoding, row.op, row.frame_bytes, row.ns, row.allocs
+            "{} {} {}: {} B, {:.1} ns (least {:.1}), {} allocations",
+            row.command, row.encoding, row.op, row.frame_bytes, row.ns, row.ns_min, row.allocs
         );
     }
 }

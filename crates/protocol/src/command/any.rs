@@ -91,13 +91,14 @@ macro_rules! commands {
                 }
             }
 
-            /// A structure by its code, with every field null, false or zero.
+            /// Makes a structure by its code, with every field null, false or zero, where it is to
+            /// stand; nothing for a code that does not exist.
             #[inline]
-            pub(crate) fn blank(code: u8) -> Option<Self> {
+            pub(crate) fn set_blank(code: u8, place: &mut Option<Self>) {
                 match code {
-                    $($code => Some(Self::$name(Default::default())),)*
-                    100..=103 => Destination::blank(code).map(Self::Destination),
-                    _ => <Box<Message> as Nested>::blank(code).map(Self::Message),
+                    $($code => *place = Some(Self::$name(Default::default())),)*
+                    100..=103 => *place = Destination::blank(code).map(Self::Destination),
+                    _ => *place = <Box<Message> as Nested>::blank(code).map(Self::Message),
                 }
             }
 
@@ -120,9 +121,9 @@ macro_rules! commands {
                     return Some(Self::$name($name::default().into()));
                 })*
                 let row = Self::schema().find(|row| row.name == name)?;
-                Destination::of_code(row.code)
-                    .map(Self::from)
-                    .or_else(|| Message::of_code(row.code).map(Self::from))
+                let mut command = None;
+                Self::set_blank(row.code, &mut command);
+                command
             }
 
             /// The value of a field, by the field's name here.
@@ -270,7 +271,9 @@ impl Nested for Box<Command> {
     }
 
     fn blank(code: u8) -> Option<Self> {
-        Command::blank(code).map(Self::new)
+        let mut command = None;
+        Command::set_blank(code, &mut command);
+        command.map(Self::new)
     }
 
     fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {

@@ -200,11 +200,6 @@ impl Message {
         self.kind.row()
     }
 
-    /// A message by type code, its fields still to be set.
-    pub(crate) fn of_code(code: u8) -> Option<Self> {
-        MessageKind::of_code(code).map(|kind| Self { kind, ..Self::default() })
-    }
-
     pub(crate) fn value(&self, field: &str) -> Option<Value> {
         match &self.kind {
             MessageKind::Blob(blob) => self.get(field).or_else(|| blob.get(field)),
@@ -259,7 +254,11 @@ impl Nested for Box<Message> {
     }
 
     fn blank(code: u8) -> Option<Self> {
-        Message::of_code(code).map(Self::new)
+        // Not `Box::new`: it would make the message elsewhere and move it.
+        let kind = MessageKind::of_code(code)?;
+        let mut message = Self::default();
+        message.kind = kind;
+        Some(message)
     }
 
     fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ impl<'w> BitWriter<'w> {
         Self { full, pending: 0, len: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, bit: bool) {
         self.pending |= u64::from(bit) << (self.len & 63);
         self.len += 1;
@@ -84,7 +84,7 @@ impl<'f> BitReader<'f> {
     }
 
     /// The next boolean; `None` past the end, where Java reads `false`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<bool> {
         if self.left == 0 {
             self.refill()?;

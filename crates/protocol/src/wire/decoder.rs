@@ -49,13 +49,20 @@ impl Decoder {
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
         self.check_size(frame.len())?;
-        let (command, left) = self.read(frame).map_err(|fault| *fault)?;
-        if left > 0 {
-            let kind = DecodeErrorKind::TrailingBytes(left);
-            let error = DecodeError::new(kind, frame.len() - left);
-            return Err(error.within(command.as_ref().map_or("null", Command::name), ""));
+        // Read into the place it is returned from: a command is large.
+        let mut decoded = Ok(None);
+        if let Ok(command) = &mut decoded {
+            match self.read(frame, command) {
+                Ok(0) => {}
+                Ok(left) => {
+                    let name = command.as_ref().map_or("null", Command::name);
+                    let kind = DecodeErrorKind::TrailingBytes(left);
+                    decoded = Err(DecodeError::new(kind, frame.len() - left).within(name, ""));
+                }
+                Err(fault) => decoded = Err(*fault),
+            }
         }
-        Ok(command)
+        decoded
     }
 
     /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
@@ -75,8 +82,9 @@ impl Decoder {
         if let Some(cache) = &mut self.cache {
             cache.begin();
         }
-        match self.read(&frame) {
-            Ok((command, left)) => {
+        let mut command = None;
+        match self.read(&frame, &mut command) {
+            Ok(left) => {
                 if let Some(cache) = &mut self.cache {
                     cache.commit();
                 }
@@ -107,25 +115,29 @@ impl Decoder {
         Err(DecodeError::new(DecodeErrorKind::TooLarge { what: "frame", size, limit }, 0))
     }
 
-    /// The command, and how many bytes are left after it.
+    /// Reads a command; answers how many bytes are left after it.
     #[inline]
-    fn read(&mut self, frame: &Bytes) -> Result<(Option<Command>, usize), Fault> {
+    fn read(&mut self, frame: &Bytes, command: &mut Option<Command>) -> Result<usize, Fault> {
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
         let limits = (&self.limits, self.max_frame_size());
         let mut reader = Reader::new(format, frame, self.cache.as_mut(), limits);
         let code = reader.byte()?;
         if code == 0 {
-            return Ok((None, reader.remaining()));
+            return Ok(reader.remaining());
         }
         if reader.tight {
             reader.boolean_stream()?;
         }
-        let version = reader.version;
-        let Some(mut command) = Command::blank(code).filter(|blank| blank.since() <= version)
-        else {
-            return Err(reader.fault(DecodeErrorKind::UnknownType { code, version }));
-        };
-        command.read_fields(&mut reader)?;
-        Ok((Some(command), reader.remaining()))
+        Command::set_blank(code, command);
+        match command {
+            Some(command) if command.since() <= reader.version => {
+                command.read_fields(&mut reader)?;
+                Ok(reader.remaining())
+            }
+            _ => {
+                let version = reader.version;
+                Err(reader.fault(DecodeErrorKind::UnknownType { code, version }))
+            }
+        }
     }
 }

@@ -104,13 +104,13 @@ pub(crate) fn wrong_type(code: u8, expected: &'static str, r: &Reader<'_>) -> Fa
 impl Field for bool {
     const KIND: Kind = Kind::Boolean;
 
-    #[inline]
+    #[inline(always)]
     fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(*self);
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         *self = r.boolean()?;
         Ok(())
@@ -130,13 +130,13 @@ macro_rules! integer_field {
         impl Field for $type {
             const KIND: Kind = Kind::$kind;
 
-            #[inline]
+            #[inline(always)]
             fn write<'c>(&'c $self, $w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
                 $write;
                 Ok(())
             }
 
-            #[inline]
+            #[inline(always)]
             fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
                 *self = $read(r)?;
                 Ok(())
@@ -184,12 +184,12 @@ impl Field for [u8; 8] {
 impl Field for Option<Str> {
     const KIND: Kind = Kind::String;
 
-    #[inline]
+    #[inline(always)]
     fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.string(self.as_ref())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         *self = r.string()?;
         Ok(())
@@ -210,12 +210,12 @@ impl Field for Option<Str> {
 impl Field for Option<Bytes> {
     const KIND: Kind = Kind::Bytes;
 
-    #[inline]
+    #[inline(always)]
     fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.bytes(self.as_deref())
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         *self = r.bytes()?;
         Ok(())
@@ -263,7 +263,7 @@ impl Field for Option<Box<Throwable>> {
 impl<T: Nested> Field for Option<T> {
     const KIND: Kind = Kind::Object(T::CLASS);
 
-    #[inline]
+    #[inline(always)]
     fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(self.is_some());
         match self {
@@ -272,7 +272,7 @@ impl<T: Nested> Field for Option<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         if r.boolean()? { read_object(self, r) } else { Ok(()) }
     }
@@ -374,7 +374,7 @@ fn object_from_value<T: Nested>(value: Value) -> Result<T, ValueError> {
 impl<T: Nested> Field for Option<Vec<Option<T>>> {
     const KIND: Kind = Kind::ObjectArray(T::CLASS);
 
-    #[inline]
+    #[inline(always)]
     fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(self.is_some());
         match self {
@@ -383,7 +383,7 @@ impl<T: Nested> Field for Option<Vec<Option<T>>> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         if r.boolean()? {
             *self = Some(read_array(r)?);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::limits::{Limits, MAX_ARRAY};
-use crate::string::Str;
+use crate::string::{Str, is_plain_ascii};
 use crate::wire::bits::BitReader;
 use crate::wire::cache::{Cached, ReadCache};
 
@@ -36,7 +36,7 @@ pub(crate) struct Reader<'f> {
     budget: usize,
     /// Bytes of memory it has taken up, but for what the cache keeps.
     content: usize,
-    /// Copy strings instead of slicing the frame: what is cached would keep whole frames alive.
+    /// Copy bytes instead of slicing the frame: what is cached would keep whole frames alive.
     detach: bool,
 }
 
@@ -82,7 +82,7 @@ impl<'f> Reader<'f> {
         self.fault(DecodeErrorKind::UnexpectedEnd { needed, remaining: self.rest.len() })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'f [u8], Fault> {
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
@@ -93,7 +93,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         match self.rest.split_first_chunk() {
             Some((taken, rest)) => {
@@ -122,7 +122,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A boolean, or the flag that says whether something is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
         if self.tight {
             match self.bits.next() {
@@ -135,22 +135,22 @@ impl<'f> Reader<'f> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
         self.array().map(u8::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self) -> Result<i16, Fault> {
         self.array().map(i16::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self) -> Result<i32, Fault> {
         self.array().map(i32::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self) -> Result<i64, Fault> {
         if !self.tight {
             return self.array().map(i64::from_be_bytes);
@@ -175,7 +175,7 @@ impl<'f> Reader<'f> {
         Ok(self.frame.slice(start..start + len))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self) -> Result<Option<Str>, Fault> {
         if self.boolean()? { self.present_string().map(Some) } else { Ok(None) }
     }
@@ -189,24 +189,19 @@ impl<'f> Reader<'f> {
             return Err(self.fault(DecodeErrorKind::NegativeLength(length)));
         }
         self.check_limit("string", len, self.limits.max_string)?;
+        self.spend(len)?;
         let start = self.offset();
-        let bytes = self.share(len)?;
-        if ascii {
-            let string = Str::from_checked(bytes);
-            if string.is_plain_ascii() {
-                return Ok(string);
-            }
+        let bytes = self.take(len)?;
+        if ascii && !is_plain_ascii(bytes) {
             // Java takes each byte of such a string for a character.
-            let units: Vec<u16> = string.as_wire().iter().copied().map(u16::from).collect();
+            let units: Vec<u16> = bytes.iter().copied().map(u16::from).collect();
             return Ok(Str::from_utf16(&units));
         }
-        Str::from_wire(bytes).map_err(|mut error| {
-            error.offset = start;
-            Box::new(error)
-        })
+        Str::copied_from_wire(bytes)
+            .map_err(|at| Box::new(DecodeError::new(DecodeErrorKind::BadString { at }, start)))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, Fault> {
         if self.boolean()? { self.present_bytes().map(Some) } else { Ok(None) }
     }
@@ -272,7 +267,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Into an object inside the one being read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn descend(&mut self) -> Result<(), Fault> {
         self.depth += 1;
         let limit = self.limits.max_nesting;
@@ -282,18 +277,18 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ascend(&mut self) {
         self.depth -= 1;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn has_cache(&self) -> bool {
         self.cache.is_some()
     }
 
     /// What stands in a slot of the cache.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cached(&self, index: i16) -> Result<&Cached, Fault> {
         match &self.cache {
             Some(cache) => cache.get(index).map_err(|kind| self.fault(kind)),

@@ -52,35 +52,35 @@ impl<'w, 'c> Writer<'w, 'c> {
     }
 
     /// A boolean, or the flag that says whether something is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn boolean(&mut self, value: bool) {
         if self.tight { self.bits.push(value) } else { self.out.push(u8::from(value)) }
     }
 
     /// A boolean that loose encoding does not have.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tight_boolean(&mut self, value: bool) {
         if self.tight {
             self.bits.push(value);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, value: u8) {
         self.out.push(value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self, value: i16) {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self, value: i32) {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self, value: i64) {
         let bytes = value.to_be_bytes();
         let [_, _, _, _, low @ ..] = bytes;
@@ -111,7 +111,7 @@ impl<'w, 'c> Writer<'w, 'c> {
         self.out.extend_from_slice(bytes);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self, value: Option<&Str>) -> Result<(), Refusal> {
         self.boolean(value.is_some());
         match value {
@@ -136,7 +136,7 @@ impl<'w, 'c> Writer<'w, 'c> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes(&mut self, value: Option<&'c [u8]>) -> Result<(), Refusal> {
         self.boolean(value.is_some());
         match value {
@@ -173,7 +173,7 @@ impl<'w, 'c> Writer<'w, 'c> {
     }
 
     /// Into an object inside the one being written.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn descend(&mut self) -> Result<(), Refusal> {
         let limit = Limits::DEFAULT.max_nesting;
         self.depth += 1;
@@ -183,13 +183,13 @@ impl<'w, 'c> Writer<'w, 'c> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ascend(&mut self) {
         self.depth -= 1;
     }
 
     /// Whether cached fields go through a cache on this connection.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn has_cache(&self) -> bool {
         self.cache.is_some()
     }
