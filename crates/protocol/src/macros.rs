@@ -100,8 +100,9 @@ macro_rules! structure {
                 cached!(to $name self)
             }
 
-            fn from_cached(cached: &crate::wire::cache::Cached) -> Option<Self> {
-                cached!(from $name cached)
+            #[inline]
+            fn load_cached(place: &mut Option<Self>, cached: &crate::wire::cache::Cached) -> bool {
+                cached!(load $name place cached)
             }
 
             fn is_cached(&self, cached: &crate::wire::cache::Cached) -> bool {
@@ -134,15 +135,17 @@ macro_rules! cached {
     (to $other:ident $s:ident) => {
         crate::wire::cache::Cached::Other(Box::new($s.clone().into()))
     };
-    (from BrokerId $c:ident) => { cached!(@from Broker $c) };
-    (from ConnectionId $c:ident) => { cached!(@from Connection $c) };
-    (from SessionId $c:ident) => { cached!(@from Session $c) };
-    (from ConsumerId $c:ident) => { cached!(@from Consumer $c) };
-    (from ProducerId $c:ident) => { cached!(@from Producer $c) };
-    (from $other:ident $c:ident) => {{ let _ = $c; None }};
-    (@from $variant:ident $c:ident) => {
-        if let crate::wire::cache::Cached::$variant(id) = $c { Some(id.clone()) } else { None }
-    };
+    (load BrokerId $p:ident $c:ident) => { cached!(@load Broker $p $c) };
+    (load ConnectionId $p:ident $c:ident) => { cached!(@load Connection $p $c) };
+    (load SessionId $p:ident $c:ident) => { cached!(@load Session $p $c) };
+    (load ConsumerId $p:ident $c:ident) => { cached!(@load Consumer $p $c) };
+    (load ProducerId $p:ident $c:ident) => { cached!(@load Producer $p $c) };
+    (load $other:ident $p:ident $c:ident) => {{ let _ = ($p, $c); false }};
+    (@load $variant:ident $p:ident $c:ident) => {{
+        let crate::wire::cache::Cached::$variant(id) = $c else { return false };
+        *$p = Some(id.clone());
+        true
+    }};
     (is BrokerId $s:ident $c:ident) => { cached!(@is Broker $s $c) };
     (is ConnectionId $s:ident $c:ident) => { cached!(@is Connection $s $c) };
     (is SessionId $s:ident $c:ident) => { cached!(@is Session $s $c) };

@@ -34,7 +34,7 @@ pub struct Str(Repr);
 #[derive(Clone)]
 enum Repr {
     /// Short, in place: a clone touches no memory that others share.
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline { len: u8, bytes: Inline },
     /// A literal.
     Static(&'static [u8]),
     /// On its own.
@@ -43,15 +43,20 @@ enum Repr {
     Slice(Arc<Bytes>),
 }
 
+/// Bytes in place; aligned, so that they are moved as words.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Inline([u8; INLINE]);
+
 /// The most bytes that stand in place.
-const INLINE: usize = 22;
+const INLINE: usize = 16;
 
 /// Strings this long are not copied when their bytes can be shared.
 const LONG: usize = 4096;
 
 impl Str {
     /// The empty string.
-    pub const EMPTY: Self = Self(Repr::Inline { len: 0, bytes: [0; INLINE] });
+    pub const EMPTY: Self = Self(Repr::Inline { len: 0, bytes: Inline([0; INLINE]) });
 
     /// A string from a literal, without copying. ASCII only, and no NUL.
     ///
@@ -124,7 +129,9 @@ impl Str {
     #[inline]
     pub fn as_wire(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Repr::Inline { len, bytes: Inline(bytes) } => {
+                bytes.get(..usize::from(*len)).unwrap_or(bytes)
+            }
             Repr::Static(bytes) => bytes,
             Repr::Shared(bytes) => bytes,
             Repr::Slice(bytes) => bytes,
@@ -183,7 +190,7 @@ impl Str {
         match (bytes.get_mut(..wire.len()), u8::try_from(wire.len())) {
             (Some(place), Ok(len)) => {
                 place.copy_from_slice(wire);
-                Self(Repr::Inline { len, bytes })
+                Self(Repr::Inline { len, bytes: Inline(bytes) })
             }
             _ => Self(Repr::Shared(Arc::from(wire))),
         }

@@ -298,18 +298,19 @@ impl Nested for Box<Command> {
         }
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        Some(Self::new(match cached {
-            Cached::Null | Cached::Forgotten => return None,
-            Cached::Broker(id) => id.clone().into(),
-            Cached::Connection(id) => id.clone().into(),
-            Cached::Session(id) => id.clone().into(),
-            Cached::Consumer(id) => id.clone().into(),
-            Cached::Producer(id) => id.clone().into(),
-            Cached::Destination(destination) => destination.clone().into(),
-            Cached::Transaction(id) => id.clone().into(),
-            Cached::Other(command) => return Some(command.clone()),
-        }))
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        *place = Some(match cached {
+            Cached::Null | Cached::Forgotten => return false,
+            Cached::Broker(id) => Self::new(id.clone().into()),
+            Cached::Connection(id) => Self::new(id.clone().into()),
+            Cached::Session(id) => Self::new(id.clone().into()),
+            Cached::Consumer(id) => Self::new(id.clone().into()),
+            Cached::Producer(id) => Self::new(id.clone().into()),
+            Cached::Destination(destination) => Self::new(destination.clone().into()),
+            Cached::Transaction(id) => Self::new(id.clone().into()),
+            Cached::Other(command) => command.clone(),
+        });
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {
@@ -392,8 +393,8 @@ macro_rules! boxed_nested {
                 Cached::Other(Box::new(self.clone().into()))
             }
 
-            fn from_cached(_: &Cached) -> Option<Self> {
-                None
+            fn load_cached(_: &mut Option<Self>, _: &Cached) -> bool {
+                false
             }
 
             fn is_cached(&self, _: &Cached) -> bool {

@@ -114,9 +114,9 @@ mod tests {
     fn answers_and_nothing_else_refer_to_a_command() {
         for row in Command::schema() {
             let command = Command::named(row.name).unwrap();
-            let is_answer = row.fields().any(|field| {
-                field.name == "correlation_id" && field.kind == crate::Kind::Int
-            });
+            let is_answer = row
+                .fields()
+                .any(|field| field.name == "correlation_id" && field.kind == crate::Kind::Int);
             assert_eq!(command.correlation_id().is_some(), is_answer, "{}", row.name);
         }
     }

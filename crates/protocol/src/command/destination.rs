@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Command;
-use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::error::{EncodeError, EncodeErrorKind};
 use crate::schema::{Attr, FieldRow, Kind, StructureRow};
 use crate::string::Str;
 use crate::value::{Value, ValueError};
@@ -172,15 +172,8 @@ impl Nested for Destination {
     }
 
     fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
-        let name = match r.string() {
-            Ok(Some(name)) => name,
-            Ok(None) => {
-                let fault = r.fault(DecodeErrorKind::UnexpectedNull);
-                return Err(within(fault, self.row().name, NAME));
-            }
-            Err(fault) => return Err(within(fault, self.row().name, NAME)),
-        };
-        self.physical_name = name;
+        let name = r.required_string();
+        self.physical_name = name.map_err(|fault| within(fault, self.row().name, NAME))?;
         Ok(())
     }
 
@@ -188,8 +181,11 @@ impl Nested for Destination {
         Cached::Destination(self.clone())
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        if let Cached::Destination(destination) = cached { Some(destination.clone()) } else { None }
+    #[inline]
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        let Cached::Destination(destination) = cached else { return false };
+        *place = Some(destination.clone());
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {

@@ -270,8 +270,8 @@ impl Nested for Box<Message> {
         Cached::Other(Box::new(self.clone().into()))
     }
 
-    fn from_cached(_: &Cached) -> Option<Self> {
-        None
+    fn load_cached(_: &mut Option<Self>, _: &Cached) -> bool {
+        false
     }
 
     fn is_cached(&self, _: &Cached) -> bool {

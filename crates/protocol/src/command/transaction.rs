@@ -156,8 +156,10 @@ impl Nested for TransactionId {
         Cached::Transaction(self.clone())
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        if let Cached::Transaction(id) = cached { Some(id.clone()) } else { None }
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        let Cached::Transaction(id) = cached else { return false };
+        *place = Some(id.clone());
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {

@@ -64,7 +64,8 @@ pub(crate) trait Nested: Sized + Clone + Into<Command> {
     fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault>;
 
     fn to_cached(&self) -> Cached;
-    fn from_cached(cached: &Cached) -> Option<Self>;
+    /// Puts what stands in a slot in its place; false when it is of another class, or null.
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool;
     fn is_cached(&self, cached: &Cached) -> bool;
     fn cache_hash(&self) -> u64;
     fn cache_hint(&self) -> Hint;
@@ -191,8 +192,7 @@ impl Field for Option<Str> {
 
     #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
-        *self = r.string()?;
-        Ok(())
+        r.string(self)
     }
 
     fn to_value(&self) -> Value {
@@ -217,8 +217,7 @@ impl Field for Option<Bytes> {
 
     #[inline(always)]
     fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
-        *self = r.bytes()?;
-        Ok(())
+        r.bytes(self)
     }
 
     fn to_value(&self) -> Value {
@@ -307,8 +306,7 @@ impl<T: Nested> Field for Option<T> {
         }
         let index = r.short()?;
         let cached = r.cached(index)?;
-        *self = T::from_cached(cached);
-        if self.is_none() && !matches!(cached, Cached::Null) {
+        if !T::load_cached(self, cached) && !matches!(cached, Cached::Null) {
             let kind = DecodeErrorKind::WrongType { expected: T::CLASS, found: cached.class() };
             return Err(r.fault(kind));
         }

@@ -163,24 +163,20 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// Bytes of the frame, shared with it.
-    #[inline]
-    fn share(&mut self, len: usize) -> Result<Bytes, Fault> {
-        let start = self.offset();
-        let taken = self.take(len)?;
-        if self.detach {
-            self.spend(len)?;
-            return Ok(Bytes::copy_from_slice(taken));
-        }
-        Ok(self.frame.slice(start..start + len))
-    }
-
+    /// A string that may be null, into its place.
     #[inline(always)]
-    pub(crate) fn string(&mut self) -> Result<Option<Str>, Fault> {
-        if self.boolean()? { self.present_string().map(Some) } else { Ok(None) }
+    pub(crate) fn string(&mut self, place: &mut Option<Str>) -> Result<(), Fault> {
+        if self.boolean()? { self.present_string(place) } else { Ok(()) }
     }
 
-    fn present_string(&mut self) -> Result<Str, Fault> {
+    /// A string that Java cannot do without.
+    pub(crate) fn required_string(&mut self) -> Result<Str, Fault> {
+        let mut place = None;
+        self.string(&mut place)?;
+        place.ok_or_else(|| self.fault(DecodeErrorKind::UnexpectedNull))
+    }
+
+    fn present_string(&mut self, place: &mut Option<Str>) -> Result<(), Fault> {
         let ascii = self.tight && self.boolean()?;
         let len = usize::from(self.array().map(u16::from_be_bytes)?);
         if ascii && len > MAX_ARRAY {
@@ -195,23 +191,39 @@ impl<'f> Reader<'f> {
         if ascii && !is_plain_ascii(bytes) {
             // Java takes each byte of such a string for a character.
             let units: Vec<u16> = bytes.iter().copied().map(u16::from).collect();
-            return Ok(Str::from_utf16(&units));
+            *place = Some(Str::from_utf16(&units));
+            return Ok(());
         }
-        Str::copied_from_wire(bytes)
-            .map_err(|at| Box::new(DecodeError::new(DecodeErrorKind::BadString { at }, start)))
+        match Str::copied_from_wire(bytes) {
+            Ok(string) => *place = Some(string),
+            Err(at) => {
+                let kind = DecodeErrorKind::BadString { at };
+                return Err(Box::new(DecodeError::new(kind, start)));
+            }
+        }
+        Ok(())
     }
 
+    /// Bytes that may be null, into their place; shared with the frame.
     #[inline(always)]
-    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, Fault> {
-        if self.boolean()? { self.present_bytes().map(Some) } else { Ok(None) }
+    pub(crate) fn bytes(&mut self, place: &mut Option<Bytes>) -> Result<(), Fault> {
+        if self.boolean()? { self.present_bytes(place) } else { Ok(()) }
     }
 
-    fn present_bytes(&mut self) -> Result<Bytes, Fault> {
+    fn present_bytes(&mut self, place: &mut Option<Bytes>) -> Result<(), Fault> {
         let len = self.int()?;
-        match usize::try_from(len) {
-            Ok(len) => self.share(len),
-            Err(_) => Err(self.fault(DecodeErrorKind::NegativeLength(len.into()))),
-        }
+        let Ok(len) = usize::try_from(len) else {
+            return Err(self.fault(DecodeErrorKind::NegativeLength(len.into())));
+        };
+        let start = self.offset();
+        let taken = self.take(len)?;
+        *place = Some(if self.detach {
+            self.spend(len)?;
+            Bytes::copy_from_slice(taken)
+        } else {
+            self.frame.slice(start..start + len)
+        });
+        Ok(())
     }
 
     /// The length of an array or a stack trace of `T`, taken off what the frame may have in all.

@@ -1,6 +1,5 @@
 //! Exceptions, as data: a class name is a string here and is never looked up.
 
-use crate::error::DecodeErrorKind;
 use crate::string::Str;
 use crate::wire::reader::{Fault, Reader};
 use crate::wire::writer::{Refusal, Writer};
@@ -68,17 +67,16 @@ impl Throwable {
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.descend()?;
         r.spend(size_of::<Self>())?;
-        let mut throwable = Self { class: required(r)?, message: r.string()?, ..Self::default() };
+        let mut throwable = Self { class: r.required_string()?, ..Self::default() };
+        r.string(&mut throwable.message)?;
         if r.stack_trace {
             let count = r.count::<StackElement>()?;
             for to_come in (1..=count).rev() {
                 Reader::make_room(&mut throwable.stack, to_come);
-                throwable.stack.push(StackElement {
-                    class: required(r)?,
-                    method: required(r)?,
-                    file: r.string()?,
-                    line: r.int()?,
-                });
+                let (class, method) = (r.required_string()?, r.required_string()?);
+                let mut file = None;
+                r.string(&mut file)?;
+                throwable.stack.push(StackElement { class, method, file, line: r.int()? });
             }
             if r.boolean()? {
                 throwable.cause = Some(Box::new(Self::read(r)?));
@@ -96,11 +94,6 @@ impl std::fmt::Display for Throwable {
             None => write!(f, "{}", self.class),
         }
     }
-}
-
-/// A string that Java cannot do without.
-fn required(r: &mut Reader<'_>) -> Result<Str, Fault> {
-    r.string()?.ok_or_else(|| r.fault(DecodeErrorKind::UnexpectedNull))
 }
 
 /// Java: `BaseDataStreamMarshaller` of these versions alone has `cutMessageIfNeeded`.
