@@ -42,7 +42,7 @@ pub(crate) fn record(record: &Json) -> Result<usize, String> {
 }
 
 /// The settings a record was made with.
-fn format(record: &Json) -> Result<WireFormat, String> {
+pub(crate) fn format(record: &Json) -> Result<WireFormat, String> {
     let version = record["version"].as_u64().and_then(|v| u8::try_from(v).ok()).ok_or("version")?;
     let cache_slots = record["cache"].as_bool().unwrap_or(false).then(|| {
         let size = record["cache_size"].as_i64().unwrap_or(0);
