@@ -2,8 +2,10 @@
 
 mod compare;
 mod java;
+mod rewire;
 mod table;
 
 pub use compare::{Codec, Operation, Plan, Row, compare, repeat};
 pub use java::{Case, Frames, JavaCodec, JavaSlice};
+pub use rewire::Rewire;
 pub use table::table;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rewire_benches::{Case, Codec, Frames, JavaCodec, Operation, Plan, compare, table};
+use rewire_benches::{JavaCodec, Plan, Rewire, compare, table};
 use rewire_test_support::java_requirements;
 
 fn main() -> ExitCode {
@@ -25,15 +25,6 @@ fn main() -> ExitCode {
     });
     print!("{}", table(&rows));
     ExitCode::SUCCESS
-}
-
-/// Rewire's codec.
-struct Rewire;
-
-impl Codec for Rewire {
-    fn prepare(&self, _case: &Case, _frames: &Frames) -> Option<Operation> {
-        None
-    }
 }
 
 fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {

@@ -3,6 +3,8 @@
 mod command;
 mod error;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod limits;
 mod link;
 mod macros;

@@ -74,27 +74,35 @@ macro_rules! structure {
                 Self::ROW.code
             }
 
+            fn since(&self) -> u8 {
+                Self::ROW.since
+            }
+
             fn write_fields<'c>(
                 &'c self,
                 w: &mut crate::wire::writer::Writer<'_, 'c>,
-            ) -> Result<(), crate::EncodeError> {
+            ) -> Result<(), crate::wire::writer::Refusal> {
                 crate::wire::field::Fields::write(self, w)
             }
 
+            fn blank(code: u8) -> Option<Self> {
+                (code == Self::ROW.code).then(Self::default)
+            }
+
             fn read_fields(
-                code: u8,
+                &mut self,
                 r: &mut crate::wire::reader::Reader<'_>,
-            ) -> Result<Self, crate::wire::reader::Fault> {
-                crate::wire::field::expect_code(code, Self::ROW.code, Self::CLASS, r)?;
-                crate::wire::field::Fields::read(r)
+            ) -> Result<(), crate::wire::reader::Fault> {
+                crate::wire::field::Fields::read(self, r)
             }
 
             fn to_cached(&self) -> crate::wire::cache::Cached {
                 cached!(to $name self)
             }
 
-            fn from_cached(cached: &crate::wire::cache::Cached) -> Option<Self> {
-                cached!(from $name cached)
+            #[inline]
+            fn load_cached(place: &mut Option<Self>, cached: &crate::wire::cache::Cached) -> bool {
+                cached!(load $name place cached)
             }
 
             fn is_cached(&self, cached: &crate::wire::cache::Cached) -> bool {
@@ -103,6 +111,10 @@ macro_rules! structure {
 
             fn cache_hash(&self) -> u64 {
                 cached!(hash $name self)
+            }
+
+            fn cache_hint(&self) -> crate::wire::cache::Hint {
+                cached!(hint $name self)
             }
 
             fn from_command(command: crate::Command) -> Result<Self, crate::ValueError> {
@@ -123,15 +135,17 @@ macro_rules! cached {
     (to $other:ident $s:ident) => {
         crate::wire::cache::Cached::Other(Box::new($s.clone().into()))
     };
-    (from BrokerId $c:ident) => { cached!(@from Broker $c) };
-    (from ConnectionId $c:ident) => { cached!(@from Connection $c) };
-    (from SessionId $c:ident) => { cached!(@from Session $c) };
-    (from ConsumerId $c:ident) => { cached!(@from Consumer $c) };
-    (from ProducerId $c:ident) => { cached!(@from Producer $c) };
-    (from $other:ident $c:ident) => {{ let _ = $c; None }};
-    (@from $variant:ident $c:ident) => {
-        if let crate::wire::cache::Cached::$variant(id) = $c { Some(id.clone()) } else { None }
-    };
+    (load BrokerId $p:ident $c:ident) => { cached!(@load Broker $p $c) };
+    (load ConnectionId $p:ident $c:ident) => { cached!(@load Connection $p $c) };
+    (load SessionId $p:ident $c:ident) => { cached!(@load Session $p $c) };
+    (load ConsumerId $p:ident $c:ident) => { cached!(@load Consumer $p $c) };
+    (load ProducerId $p:ident $c:ident) => { cached!(@load Producer $p $c) };
+    (load $other:ident $p:ident $c:ident) => {{ let _ = ($p, $c); false }};
+    (@load $variant:ident $p:ident $c:ident) => {{
+        let crate::wire::cache::Cached::$variant(id) = $c else { return false };
+        *$p = Some(id.clone());
+        true
+    }};
     (is BrokerId $s:ident $c:ident) => { cached!(@is Broker $s $c) };
     (is ConnectionId $s:ident $c:ident) => { cached!(@is Connection $s $c) };
     (is SessionId $s:ident $c:ident) => { cached!(@is Session $s $c) };
@@ -147,6 +161,15 @@ macro_rules! cached {
     (hash ConsumerId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash ProducerId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash $other:ident $s:ident) => { u64::from(Self::ROW.code) };
+    (hint BrokerId $s:ident) => { cached!(@hint $s.value, 0, 0) };
+    (hint ConnectionId $s:ident) => { cached!(@hint $s.value, 0, 0) };
+    (hint SessionId $s:ident) => { cached!(@hint $s.connection_id, $s.value, 0) };
+    (hint ConsumerId $s:ident) => { cached!(@hint $s.connection_id, $s.value, $s.session_id) };
+    (hint ProducerId $s:ident) => { cached!(@hint $s.connection_id, $s.value, $s.session_id) };
+    (hint $other:ident $s:ident) => { crate::wire::cache::Hint::NONE };
+    (@hint $text:expr, $number:expr, $other:expr) => {
+        crate::wire::cache::Hint::new(Self::ROW.code, $text.as_ref(), $number, $other)
+    };
 }
 
 /// A struct and how its fields are written, read, shown and walked.
@@ -187,7 +210,7 @@ macro_rules! fields {
             fn write<'c>(
                 &'c self,
                 w: &mut crate::wire::writer::Writer<'_, 'c>,
-            ) -> Result<(), crate::EncodeError> {
+            ) -> Result<(), crate::wire::writer::Refusal> {
                 $({
                     const ATTR: crate::schema::Attr = attr!($($($attr $(= $arg)?),*)?);
                     if ATTR.is_in(w.version) {
@@ -196,8 +219,10 @@ macro_rules! fields {
                         } else {
                             crate::wire::field::Field::write(&self.$field, w)
                         };
-                        if let Err(error) = written {
-                            return Err(error.within(stringify!($name), stringify!($field)));
+                        if let Err(refusal) = written {
+                            return Err(crate::wire::field::refused_within(
+                                refusal, stringify!($name), stringify!($field),
+                            ));
                         }
                     }
                 })*
@@ -206,29 +231,25 @@ macro_rules! fields {
 
             #[allow(unused_variables, reason = "a structure may have no fields")]
             fn read(
+                &mut self,
                 r: &mut crate::wire::reader::Reader<'_>,
-            ) -> Result<Self, crate::wire::reader::Fault> {
-                Ok(Self {
-                    $($local: Default::default(),)*
-                    $($field: {
-                        const ATTR: crate::schema::Attr = attr!($($($attr $(= $arg)?),*)?);
-                        if ATTR.is_in(r.version) {
-                            let read = if ATTR.cached {
-                                <$type as crate::wire::field::Field>::read_cached(r)
-                            } else {
-                                <$type as crate::wire::field::Field>::read(r)
-                            };
-                            match read {
-                                Ok(value) => value,
-                                Err(fault) => return Err(crate::wire::field::within(
-                                    fault, stringify!($name), stringify!($field),
-                                )),
-                            }
+            ) -> Result<(), crate::wire::reader::Fault> {
+                $({
+                    const ATTR: crate::schema::Attr = attr!($($($attr $(= $arg)?),*)?);
+                    if ATTR.is_in(r.version) {
+                        let read = if ATTR.cached {
+                            crate::wire::field::Field::read_cached(&mut self.$field, r)
                         } else {
-                            <$type>::default()
+                            crate::wire::field::Field::read(&mut self.$field, r)
+                        };
+                        if let Err(fault) = read {
+                            return Err(crate::wire::field::within(
+                                fault, stringify!($name), stringify!($field),
+                            ));
                         }
-                    },)*
-                })
+                    }
+                })*
+                Ok(())
             }
 
             fn get(&self, field: &str) -> Option<crate::Value> {

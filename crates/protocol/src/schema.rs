@@ -130,8 +130,10 @@ impl Attr {
         self
     }
 
+    /// Whether the field exists in a version; no question at all for a field of every version.
     pub(crate) const fn is_in(&self, version: u8) -> bool {
-        self.since <= version && version <= self.until
+        (self.since <= 1 || self.since <= version)
+            && (self.until == u8::MAX || version <= self.until)
     }
 
     pub(crate) const fn row(self, name: &'static str, kind: Kind) -> FieldRow {

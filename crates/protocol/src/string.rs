@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -26,12 +27,36 @@ use crate::error::{DecodeError, DecodeErrorKind};
 /// assert_eq!(rocket.as_wire().len(), 6); // two surrogates on the wire
 /// assert_eq!(rocket.to_str(), "🚀");
 /// ```
-#[derive(Clone, Default)]
-pub struct Str(Bytes);
+#[derive(Clone)]
+pub struct Str(Repr);
+
+/// Three words, of which most strings need no more: ids and names are cloned all the time.
+#[derive(Clone)]
+enum Repr {
+    /// Short, in place: a clone touches no memory that others share.
+    Inline { len: u8, bytes: Inline },
+    /// A literal.
+    Static(&'static [u8]),
+    /// On its own.
+    Shared(Arc<[u8]>),
+    /// Long, and still where it came from.
+    Slice(Arc<Bytes>),
+}
+
+/// Bytes in place; aligned, so that they are moved as words.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Inline([u8; INLINE]);
+
+/// The most bytes that stand in place.
+const INLINE: usize = 16;
+
+/// Strings this long are not copied when their bytes can be shared.
+const LONG: usize = 4096;
 
 impl Str {
     /// The empty string.
-    pub const EMPTY: Self = Self(Bytes::new());
+    pub const EMPTY: Self = Self(Repr::Inline { len: 0, bytes: Inline([0; INLINE]) });
 
     /// A string from a literal, without copying. ASCII only, and no NUL.
     ///
@@ -41,10 +66,10 @@ impl Str {
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         assert!(is_plain_ascii(text.as_bytes()), "a static Str is ASCII without NUL");
-        Self(Bytes::from_static(text.as_bytes()))
+        Self(Repr::Static(text.as_bytes()))
     }
 
-    /// A string from modified UTF-8, shared with whoever owns the bytes.
+    /// A string from modified UTF-8. A long one shares the bytes with whoever owns them.
     ///
     /// # Errors
     ///
@@ -52,12 +77,18 @@ impl Str {
     /// as Java reads them, and put in their shortest form.
     pub fn from_wire(bytes: Bytes) -> Result<Self, DecodeError> {
         match check(&bytes) {
-            Ok(Form::Shortest) => Ok(Self(bytes)),
-            Ok(Form::Overlong) => {
-                let units: Vec<u16> = Units(&bytes).collect();
-                Ok(Self::from_utf16(&units))
-            }
+            Ok(Form::Shortest) => Ok(Self::from_checked(bytes)),
+            Ok(Form::Overlong) => Ok(Self::from_units(&bytes)),
             Err(at) => Err(DecodeError::new(DecodeErrorKind::BadString { at }, 0)),
+        }
+    }
+
+    /// The same with a copy of the bytes; an error is the place of the byte at fault.
+    #[inline]
+    pub(crate) fn copied_from_wire(bytes: &[u8]) -> Result<Self, usize> {
+        match check(bytes)? {
+            Form::Shortest => Ok(Self::copied(bytes)),
+            Form::Overlong => Ok(Self::from_units(bytes)),
         }
     }
 
@@ -69,7 +100,7 @@ impl Str {
     /// [`DecodeErrorKind::BadString`] when the bytes are neither.
     pub fn from_wire_or_utf8(bytes: Bytes) -> Result<Self, DecodeError> {
         if is_plain_ascii(&bytes) {
-            return Ok(Self(bytes));
+            return Ok(Self::from_checked(bytes));
         }
         match Self::from_wire(bytes.clone()) {
             Ok(string) => Ok(string),
@@ -82,30 +113,44 @@ impl Str {
     pub fn from_utf16(units: &[u16]) -> Self {
         let mut wire = Vec::with_capacity(units.len());
         units.iter().for_each(|unit| push_unit(&mut wire, *unit));
-        Self(wire.into())
+        Self::copied(&wire)
+    }
+
+    /// From checked bytes that are not in their shortest form.
+    #[cold]
+    fn from_units(bytes: &[u8]) -> Self {
+        Self::from_utf16(&Units(bytes).collect::<Vec<_>>())
     }
 
     /// The UTF-16 code units, as Java has them.
     pub fn utf16(&self) -> impl Iterator<Item = u16> + '_ {
-        Units(&self.0)
+        Units(self.as_wire())
     }
 
     /// The bytes as they stand on the wire.
     #[must_use]
+    #[inline]
     pub fn as_wire(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Inline { len, bytes: Inline(bytes) } => {
+                bytes.get(..usize::from(*len)).unwrap_or(bytes)
+            }
+            Repr::Static(bytes) => bytes,
+            Repr::Shared(bytes) => bytes,
+            Repr::Slice(bytes) => bytes,
+        }
     }
 
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_wire().is_empty()
     }
 
     /// The text, when the wire form is UTF-8 as it stands: no NUL, nothing outside the basic plane.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        let text = std::str::from_utf8(&self.0).ok()?;
+        let text = std::str::from_utf8(self.as_wire()).ok()?;
         Some(text)
     }
 
@@ -114,7 +159,7 @@ impl Str {
     pub fn to_str(&self) -> Cow<'_, str> {
         match self.as_str() {
             Some(text) => Cow::Borrowed(text),
-            None => char::decode_utf16(Units(&self.0))
+            None => char::decode_utf16(Units(self.as_wire()))
                 .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
                 .collect::<String>()
                 .into(),
@@ -124,37 +169,57 @@ impl Str {
     /// The same string with bytes of its own, so that it does not keep a whole frame alive.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self(Bytes::copy_from_slice(&self.0))
+        match &self.0 {
+            Repr::Slice(bytes) => Self(Repr::Shared(Arc::from(&***bytes))),
+            Repr::Inline { .. } | Repr::Static(_) | Repr::Shared(_) => self.clone(),
+        }
     }
 
     /// Whether tight encoding calls it ASCII: every character is 01 to 7F.
+    #[inline]
     pub(crate) fn is_plain_ascii(&self) -> bool {
-        is_plain_ascii(&self.0)
+        is_plain_ascii(self.as_wire())
     }
 
-    /// From bytes that were checked to be ASCII without NUL.
-    pub(crate) const fn from_checked(bytes: Bytes) -> Self {
-        Self(bytes)
+    /// From bytes that were checked.
+    pub(crate) fn from_checked(bytes: Bytes) -> Self {
+        if bytes.len() < LONG { Self::copied(&bytes) } else { Self(Repr::Slice(Arc::new(bytes))) }
     }
 
-    pub(crate) const fn bytes(&self) -> &Bytes {
-        &self.0
+    /// From bytes that were checked, with a copy of them.
+    #[inline]
+    pub(crate) fn copied(wire: &[u8]) -> Self {
+        let mut bytes = [0; INLINE];
+        match (bytes.get_mut(..wire.len()), u8::try_from(wire.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(wire);
+                Self(Repr::Inline { len, bytes: Inline(bytes) })
+            }
+            _ => Self(Repr::Shared(Arc::from(wire))),
+        }
+    }
+}
+
+impl Default for Str {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
         if is_wire_as_it_stands(text) {
-            Self(Bytes::copy_from_slice(text.as_bytes()))
+            Self::copied(text.as_bytes())
         } else {
-            Self(encode(text).into())
+            Self::from_checked(encode(text).into())
         }
     }
 }
 
 impl From<String> for Str {
     fn from(text: String) -> Self {
-        if is_wire_as_it_stands(&text) { Self(text.into()) } else { Self(encode(&text).into()) }
+        let wire = if is_wire_as_it_stands(&text) { text.into_bytes() } else { encode(&text) };
+        Self::from_checked(wire.into())
     }
 }
 
@@ -165,9 +230,11 @@ impl From<&String> for Str {
 }
 
 impl PartialEq for Str {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
+        let (bytes, others) = (self.as_wire(), other.as_wire());
         // The usual case in a cache: the very same bytes.
-        self.0.as_ptr() == other.0.as_ptr() && self.0.len() == other.0.len() || self.0 == other.0
+        bytes.len() == others.len() && (bytes.as_ptr() == others.as_ptr() || bytes == others)
     }
 }
 
@@ -175,7 +242,7 @@ impl Eq for Str {}
 
 impl Hash for Str {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0);
+        state.write(self.as_wire());
     }
 }
 
@@ -187,13 +254,13 @@ impl PartialOrd for Str {
 
 impl Ord for Str {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.cmp(&other.0)
+        self.as_wire().cmp(other.as_wire())
     }
 }
 
 impl PartialEq<str> for Str {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes() || self.to_str() == other
+        self.as_wire() == other.as_bytes() || self.to_str() == other
     }
 }
 
@@ -244,7 +311,8 @@ const fn is_special(byte: u8) -> bool {
     byte == 0 || byte >= 0xF0
 }
 
-const fn is_plain_ascii(bytes: &[u8]) -> bool {
+/// Whether every character is 01 to 7F.
+pub(crate) const fn is_plain_ascii(bytes: &[u8]) -> bool {
     // Without an early exit the loop becomes a few vector instructions.
     let mut i = 0;
     let mut plain = true;
@@ -384,6 +452,40 @@ mod tests {
     fn four_byte_sequences_pass_where_they_occur_in_the_wild() {
         let rocket = Bytes::from_static("🚀".as_bytes());
         assert_eq!(Str::from_wire_or_utf8(rocket).unwrap(), Str::from("🚀"));
+    }
+
+    #[test]
+    fn strings_of_all_lengths_are_what_they_were_made_from() {
+        for len in [0, 1, INLINE - 1, INLINE, INLINE + 1, LONG - 1, LONG, LONG + 1, 70_000] {
+            let text = "x".repeat(len);
+            let strings = [
+                Str::from(text.as_str()),
+                Str::from(text.clone()),
+                Str::from_wire(text.clone().into()).unwrap(),
+                Str::copied_from_wire(text.as_bytes()).unwrap(),
+            ];
+            for string in strings {
+                assert_eq!(string.as_wire(), text.as_bytes());
+                assert_eq!(string.detached(), string);
+                assert_eq!(string, text.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn a_string_is_three_words_whether_it_is_there_or_not() {
+        assert_eq!(size_of::<Str>(), 24);
+        assert_eq!(size_of::<Option<Str>>(), 24);
+    }
+
+    #[test]
+    fn only_a_long_string_shares_the_bytes_it_came_in_until_it_is_detached() {
+        let frame = Bytes::from(vec![b'x'; 2 * LONG]);
+        let long = Str::from_wire(frame.slice(..LONG)).unwrap();
+        assert_eq!(long.as_wire().as_ptr(), frame.as_ptr());
+        assert_ne!(long.detached().as_wire().as_ptr(), frame.as_ptr());
+        let short = Str::from_wire(frame.slice(..LONG - 1)).unwrap();
+        assert_ne!(short.as_wire().as_ptr(), frame.as_ptr());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::fields;
 
 /// The body and the properties of a message, read from the bytes and, where the bytes are not
 /// deflate's choice, written again.
-pub fn body(record: &Json) -> Result<(), String> {
+pub(crate) fn body(record: &Json) -> Result<(), String> {
     let version = record["version"].as_u64().and_then(|v| u8::try_from(v).ok()).ok_or("version")?;
     let Command::Message(message) = fields::command(&record["fields"], version)? else {
         return Err("not a message".to_owned());
@@ -101,7 +101,7 @@ fn check_properties(message: &Message, expected: &Json) -> Result<(), String> {
 }
 
 /// The properties of a `WireFormatInfo`, and the introduction read from them and written again.
-pub fn wire_format_info(record: &Json) -> Result<(), String> {
+pub(crate) fn wire_format_info(record: &Json) -> Result<(), String> {
     let version = record["version"].as_u64().and_then(|v| u8::try_from(v).ok()).ok_or("version")?;
     let Command::WireFormatInfo(info) = fields::command(&record["fields"], version)? else {
         return Err("not a WireFormatInfo".to_owned());
@@ -116,7 +116,7 @@ pub fn wire_format_info(record: &Json) -> Result<(), String> {
 }
 
 /// What comes of two introductions.
-pub fn negotiation(record: &Json) -> Result<(), String> {
+pub(crate) fn negotiation(record: &Json) -> Result<(), String> {
     let format = offer(&record["local"])?.negotiate(&offer(&record["remote"])?);
     let found = serde_json::json!({
         "version": format.version,

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{bodies, fields};
 
 /// The records of a file: JSON lines, or one session.
-pub fn read(file: &str) -> Result<Vec<Json>, String> {
+pub(crate) fn read(file: &str) -> Result<Vec<Json>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     if let Ok(session) = serde_json::from_str::<Json>(&text) {
         return Ok(vec![session]);
@@ -19,7 +19,7 @@ pub fn read(file: &str) -> Result<Vec<Json>, String> {
 }
 
 /// Checks a record; answers how many records it counts for.
-pub fn record(record: &Json) -> Result<usize, String> {
+pub(crate) fn record(record: &Json) -> Result<usize, String> {
     match record["kind"].as_str().unwrap_or_default() {
         "header" => return Ok(0),
         "command" | "edge" => frame(record)?,
@@ -42,7 +42,7 @@ pub fn record(record: &Json) -> Result<usize, String> {
 }
 
 /// The settings a record was made with.
-fn format(record: &Json) -> Result<WireFormat, String> {
+pub(crate) fn format(record: &Json) -> Result<WireFormat, String> {
     let version = record["version"].as_u64().and_then(|v| u8::try_from(v).ok()).ok_or("version")?;
     let cache_slots = record["cache"].as_bool().unwrap_or(false).then(|| {
         let size = record["cache_size"].as_i64().unwrap_or(0);
@@ -60,7 +60,7 @@ fn format(record: &Json) -> Result<WireFormat, String> {
 }
 
 /// The bytes of a record.
-pub fn raw(record: &Json) -> Result<Vec<u8>, String> {
+pub(crate) fn raw(record: &Json) -> Result<Vec<u8>, String> {
     match record["hex"].as_str() {
         Some(digits) => fields::hex(digits),
         None => fields::segments(&record["segments"]),

@@ -5,7 +5,7 @@ use rewire_protocol::{Command, Kind, StackElement, Str, Throwable, Value};
 use serde_json::Value as Json;
 
 /// The command that a record's fields describe; they must be exactly those of the version.
-pub fn command(json: &Json, version: u8) -> Result<Command, String> {
+pub(crate) fn command(json: &Json, version: u8) -> Result<Command, String> {
     let object = json.as_object().ok_or_else(|| format!("not an object: {json}"))?;
     let class = json["@type"].as_str().ok_or("no @type")?;
     let mut command = Command::named(class).ok_or_else(|| format!("no structure {class}"))?;
@@ -47,7 +47,7 @@ fn value(json: &Json, kind: Kind, version: u8) -> Result<Value, String> {
 }
 
 /// A string, `{"$utf16": hex}` or `{"$repeat": [unit, n]}`.
-pub fn string(json: &Json) -> Result<Str, String> {
+pub(crate) fn string(json: &Json) -> Result<Str, String> {
     if let Some(text) = json.as_str() {
         return Ok(Str::from(text));
     }
@@ -67,7 +67,7 @@ pub fn string(json: &Json) -> Result<Str, String> {
 }
 
 /// `{"$hex": hex}` or `{"$segments": [[hex, n], ...]}`.
-pub fn bytes(json: &Json) -> Result<Bytes, String> {
+pub(crate) fn bytes(json: &Json) -> Result<Bytes, String> {
     match json["$hex"].as_str() {
         Some(digits) => hex(digits).map(Bytes::from),
         None => segments(&json["$segments"]).map(Bytes::from),
@@ -96,7 +96,7 @@ fn throwable(json: &Json) -> Result<Throwable, String> {
 }
 
 /// Bytes from hexadecimal digits.
-pub fn hex(digits: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn hex(digits: &str) -> Result<Vec<u8>, String> {
     let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
     let pair = |pair: &[u8]| match *pair {
         [high, low] => Some(digit(high)? << 4 | digit(low)?),
@@ -106,7 +106,7 @@ pub fn hex(digits: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Bytes from `[[hex, n], ...]`: each hex repeated n times.
-pub fn segments(json: &Json) -> Result<Vec<u8>, String> {
+pub(crate) fn segments(json: &Json) -> Result<Vec<u8>, String> {
     let mut all = Vec::new();
     for segment in json.as_array().ok_or("no bytes")? {
         let unit = hex(segment[0].as_str().ok_or("no hex")?)?;

@@ -11,13 +11,12 @@ use super::{
     RemoveSubscriptionInfo, ReplayCommand, Response, SessionId, SessionInfo, ShutdownInfo,
     SubscriptionInfo, TransactionInfo, WireFormatInfo, XaTransactionId,
 };
-use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::schema::StructureRow;
 use crate::value::{Value, ValueError};
-use crate::wire::cache::Cached;
+use crate::wire::cache::{Cached, Hint};
 use crate::wire::field::{Fields, Nested};
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 /// The table: code, variant, and how the variant holds it.
 macro_rules! commands {
@@ -62,11 +61,29 @@ macro_rules! commands {
                 }
             }
 
+            /// The type code.
+            #[must_use]
             #[inline]
-            pub(crate) fn write<'c>(
-                &'c self,
-                w: &mut Writer<'_, 'c>,
-            ) -> Result<(), EncodeError> {
+            pub const fn code(&self) -> u8 {
+                match self {
+                    $(Self::$name(_) => $code,)*
+                    Self::Destination(destination) => destination.kind.code(),
+                    Self::Message(message) => message.kind.code(),
+                }
+            }
+
+            /// The first version that has it.
+            #[inline]
+            pub(crate) const fn since(&self) -> u8 {
+                match self {
+                    $(Self::$name(_) => $name::ROW.since,)*
+                    Self::Destination(_) => 1,
+                    Self::Message(message) => message.kind.since(),
+                }
+            }
+
+            #[inline]
+            pub(crate) fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
                 match self {
                     $(Self::$name(structure) => Fields::write(&**by_ref!(structure $($boxed)?), w),)*
                     Self::Destination(destination) => destination.write_fields(w),
@@ -74,16 +91,26 @@ macro_rules! commands {
                 }
             }
 
+            /// Makes a structure by its code, with every field null, false or zero, where it is to
+            /// stand; nothing for a code that does not exist.
             #[inline]
-            pub(crate) fn read(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
+            pub(crate) fn set_blank(code: u8, place: &mut Option<Self>) {
                 match code {
-                    $($code if $name::ROW.since <= r.version => {
-                        <$name as Fields>::read(r).map(|structure| Self::$name(structure.into()))
+                    $($code => *place = Some(Self::$name(Default::default())),)*
+                    100..=103 => *place = Destination::blank(code).map(Self::Destination),
+                    _ => *place = <Box<Message> as Nested>::blank(code).map(Self::Message),
+                }
+            }
+
+            /// Reads the fields into a blank structure.
+            #[inline]
+            pub(crate) fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+                match self {
+                    $(Self::$name(structure) => {
+                        Fields::read(by_mut!(structure $($boxed)?), r)
                     })*
-                    100..=103 => Destination::read_fields(code, r).map(Self::Destination),
-                    23..=28 => Nested::read_fields(code, r).map(Self::Message),
-                    29 if r.version >= 3 => Nested::read_fields(code, r).map(Self::Message),
-                    _ => Err(r.fault(DecodeErrorKind::UnknownType { code, version: r.version })),
+                    Self::Destination(destination) => destination.read_fields(r),
+                    Self::Message(message) => message.read_fields(r),
                 }
             }
 
@@ -94,9 +121,9 @@ macro_rules! commands {
                     return Some(Self::$name($name::default().into()));
                 })*
                 let row = Self::schema().find(|row| row.name == name)?;
-                Destination::of_code(row.code)
-                    .map(Self::from)
-                    .or_else(|| Message::of_code(row.code).map(Self::from))
+                let mut command = None;
+                Self::set_blank(row.code, &mut command);
+                command
             }
 
             /// The value of a field, by the field's name here.
@@ -143,6 +170,15 @@ macro_rules! by_ref {
     };
     ($structure:ident Box) => {
         $structure
+    };
+}
+
+macro_rules! by_mut {
+    ($structure:ident) => {
+        $structure
+    };
+    ($structure:ident Box) => {
+        &mut **$structure
     };
 }
 
@@ -210,42 +246,38 @@ commands! {
 }
 
 impl Command {
-    /// The type code.
-    #[must_use]
-    pub const fn code(&self) -> u8 {
-        self.row().code
-    }
-
     /// The class, by Java's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.row().name
-    }
-
-    pub(crate) fn check_version(&self, version: u8) -> Result<(), EncodeError> {
-        let row = self.row();
-        if row.since <= version {
-            return Ok(());
-        }
-        let kind = EncodeErrorKind::NotInVersion { since: row.since, version };
-        Err(EncodeError::new(kind).within(row.name, ""))
     }
 }
 
 /// A field that may hold any structure.
 impl Nested for Box<Command> {
     const CLASS: &'static str = "DataStructure";
+    const BOXED: usize = size_of::<Command>() + size_of::<Message>();
 
     fn code(&self) -> u8 {
         Command::code(self)
     }
 
-    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    fn since(&self) -> u8 {
+        Command::since(self)
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         Command::write(self, w)
     }
 
-    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
-        Command::read(code, r).map(Self::new)
+    fn blank(code: u8) -> Option<Self> {
+        let mut command = None;
+        Command::set_blank(code, &mut command);
+        command.map(Self::new)
+    }
+
+    fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        Command::read_fields(self, r)
     }
 
     fn to_cached(&self) -> Cached {
@@ -266,18 +298,19 @@ impl Nested for Box<Command> {
         }
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        Some(Self::new(match cached {
-            Cached::Null => return None,
-            Cached::Broker(id) => id.clone().into(),
-            Cached::Connection(id) => id.clone().into(),
-            Cached::Session(id) => id.clone().into(),
-            Cached::Consumer(id) => id.clone().into(),
-            Cached::Producer(id) => id.clone().into(),
-            Cached::Destination(destination) => destination.clone().into(),
-            Cached::Transaction(id) => id.clone().into(),
-            Cached::Other(command) => return Some(command.clone()),
-        }))
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        *place = Some(match cached {
+            Cached::Null | Cached::Forgotten => return false,
+            Cached::Broker(id) => Self::new(id.clone().into()),
+            Cached::Connection(id) => Self::new(id.clone().into()),
+            Cached::Session(id) => Self::new(id.clone().into()),
+            Cached::Consumer(id) => Self::new(id.clone().into()),
+            Cached::Producer(id) => Self::new(id.clone().into()),
+            Cached::Destination(destination) => Self::new(destination.clone().into()),
+            Cached::Transaction(id) => Self::new(id.clone().into()),
+            Cached::Other(command) => command.clone(),
+        });
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {
@@ -314,6 +347,10 @@ impl Nested for Box<Command> {
         }
     }
 
+    fn cache_hint(&self) -> Hint {
+        Hint::NONE
+    }
+
     fn from_command(command: Command) -> Result<Self, ValueError> {
         Ok(Self::new(command))
     }
@@ -330,25 +367,34 @@ macro_rules! boxed_nested {
     ($($name:ident)*) => {$(
         impl Nested for Box<$name> {
             const CLASS: &'static str = stringify!($name);
+            const BOXED: usize = size_of::<$name>();
 
             fn code(&self) -> u8 {
                 $name::ROW.code
             }
 
-            fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+            fn since(&self) -> u8 {
+                $name::ROW.since
+            }
+
+            fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
                 Fields::write(&**self, w)
             }
 
-            fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
-                <$name as Nested>::read_fields(code, r).map(Self::new)
+            fn blank(code: u8) -> Option<Self> {
+                <$name as Nested>::blank(code).map(Self::new)
+            }
+
+            fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+                Fields::read(&mut **self, r)
             }
 
             fn to_cached(&self) -> Cached {
                 Cached::Other(Box::new(self.clone().into()))
             }
 
-            fn from_cached(_: &Cached) -> Option<Self> {
-                None
+            fn load_cached(_: &mut Option<Self>, _: &Cached) -> bool {
+                false
             }
 
             fn is_cached(&self, _: &Cached) -> bool {
@@ -357,6 +403,10 @@ macro_rules! boxed_nested {
 
             fn cache_hash(&self) -> u64 {
                 u64::from($name::ROW.code)
+            }
+
+            fn cache_hint(&self) -> Hint {
+                Hint::NONE
             }
 
             fn from_command(command: Command) -> Result<Self, ValueError> {

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::Command;
-use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
+use crate::error::{EncodeError, EncodeErrorKind};
 use crate::schema::{Attr, FieldRow, Kind, StructureRow};
 use crate::string::Str;
 use crate::value::{Value, ValueError};
-use crate::wire::cache::{Cached, hash_of};
-use crate::wire::field::{Nested, wrong_type};
+use crate::wire::cache::{Cached, Hint, hash_of};
+use crate::wire::field::{Nested, refused_within, within};
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 /// A queue or a topic.
 ///
@@ -43,16 +43,30 @@ pub enum DestinationKind {
     TempTopic,
 }
 
+/// The only field.
+const NAME: &str = "physical_name";
+
 impl DestinationKind {
     const ALL: [Self; 4] = [Self::Queue, Self::Topic, Self::TempQueue, Self::TempTopic];
 
     const fn row(self) -> StructureRow {
-        const NAME: &[FieldRow] = &[Attr::NONE.row("physical_name", Kind::String)];
+        const FIELDS: &[&[FieldRow]] = &[&[Attr::NONE.row(NAME, Kind::String)]];
+        let name = match self {
+            Self::Queue => "ActiveMQQueue",
+            Self::Topic => "ActiveMQTopic",
+            Self::TempQueue => "ActiveMQTempQueue",
+            Self::TempTopic => "ActiveMQTempTopic",
+        };
+        super::row(name, self.code(), FIELDS)
+    }
+
+    /// The type code.
+    pub(crate) const fn code(self) -> u8 {
         match self {
-            Self::Queue => super::row("ActiveMQQueue", 100, &[NAME]),
-            Self::Topic => super::row("ActiveMQTopic", 101, &[NAME]),
-            Self::TempQueue => super::row("ActiveMQTempQueue", 102, &[NAME]),
-            Self::TempTopic => super::row("ActiveMQTempTopic", 103, &[NAME]),
+            Self::Queue => 100,
+            Self::Topic => 101,
+            Self::TempQueue => 102,
+            Self::TempTopic => 103,
         }
     }
 
@@ -92,17 +106,17 @@ impl Destination {
 
     /// A destination by type code, its name still to be set.
     pub(crate) fn of_code(code: u8) -> Option<Self> {
-        let kind = DestinationKind::ALL.into_iter().find(|kind| kind.row().code == code)?;
+        let kind = DestinationKind::ALL.into_iter().find(|kind| kind.code() == code)?;
         Some(Self { kind, physical_name: Str::EMPTY })
     }
 
     pub(crate) fn get(&self, field: &str) -> Option<Value> {
-        (field == "physical_name").then(|| Value::String(self.physical_name.clone()))
+        (field == NAME).then(|| Value::String(self.physical_name.clone()))
     }
 
     pub(crate) fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError> {
         match value {
-            Value::String(name) if field == "physical_name" => {
+            Value::String(name) if field == NAME => {
                 self.physical_name = name;
                 Ok(())
             }
@@ -132,37 +146,46 @@ impl From<Destination> for Command {
 impl Nested for Destination {
     const CLASS: &'static str = "ActiveMQDestination";
 
+    #[inline]
     fn code(&self) -> u8 {
-        self.row().code
+        self.kind.code()
     }
 
-    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
-        if self.physical_name.is_empty() {
+    fn since(&self) -> u8 {
+        1
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
+        let name = &self.physical_name;
+        let written = if name.is_empty() {
             // Java's setter throws for it.
             let kind = EncodeErrorKind::Unreadable("a destination needs a name");
-            return Err(EncodeError::new(kind).within(self.row().name, "physical_name"));
-        }
-        w.string(Some(&self.physical_name))
-            .map_err(|error| error.within(self.row().name, "physical_name"))
+            Err(Box::new(EncodeError::new(kind)))
+        } else {
+            w.string(Some(name))
+        };
+        written.map_err(|refusal| refused_within(refusal, self.row().name, NAME))
     }
 
-    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
-        let mut destination =
-            Self::of_code(code).ok_or_else(|| wrong_type(code, Self::CLASS, r))?;
-        let within =
-            |fault| crate::wire::field::within(fault, destination.row().name, "physical_name");
-        let name = r.string().map_err(within)?;
-        destination.physical_name =
-            name.ok_or_else(|| within(r.fault(DecodeErrorKind::UnexpectedNull)))?;
-        Ok(destination)
+    fn blank(code: u8) -> Option<Self> {
+        Self::of_code(code)
+    }
+
+    fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        let name = r.required_string();
+        self.physical_name = name.map_err(|fault| within(fault, self.row().name, NAME))?;
+        Ok(())
     }
 
     fn to_cached(&self) -> Cached {
         Cached::Destination(self.clone())
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        if let Cached::Destination(destination) = cached { Some(destination.clone()) } else { None }
+    #[inline]
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        let Cached::Destination(destination) = cached else { return false };
+        *place = Some(destination.clone());
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {
@@ -171,6 +194,10 @@ impl Nested for Destination {
 
     fn cache_hash(&self) -> u64 {
         hash_of(self.code(), &self.physical_name)
+    }
+
+    fn cache_hint(&self) -> Hint {
+        Hint::new(self.code(), Some(&self.physical_name), 0, 0)
     }
 
     fn from_command(command: Command) -> Result<Self, ValueError> {

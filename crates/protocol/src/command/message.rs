@@ -3,15 +3,14 @@
 use bytes::Bytes;
 
 use super::{BrokerId, Command, ConsumerId, Destination, MessageId, ProducerId, TransactionId};
-use crate::error::EncodeError;
 use crate::macros::{attr, fields};
 use crate::schema::StructureRow;
 use crate::string::Str;
 use crate::value::{Value, ValueError};
-use crate::wire::cache::Cached;
-use crate::wire::field::{Fields, Nested, wrong_type};
+use crate::wire::cache::{Cached, Hint};
+use crate::wire::field::{Fields, Nested};
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 fields! {
     [" A message as it travels: headers, and properties and body as bytes."
@@ -144,14 +143,36 @@ impl MessageKind {
         const COMMON: &[&[crate::FieldRow]] = &[<Message as Fields>::ROWS];
         const BLOB: &[&[crate::FieldRow]] =
             &[<Message as Fields>::ROWS, <BlobFields as Fields>::ROWS];
+        let (name, fields) = match self {
+            Self::Message => ("ActiveMQMessage", COMMON),
+            Self::Bytes => ("ActiveMQBytesMessage", COMMON),
+            Self::Map => ("ActiveMQMapMessage", COMMON),
+            Self::Object => ("ActiveMQObjectMessage", COMMON),
+            Self::Stream => ("ActiveMQStreamMessage", COMMON),
+            Self::Text => ("ActiveMQTextMessage", COMMON),
+            Self::Blob(_) => ("ActiveMQBlobMessage", BLOB),
+        };
+        super::row(name, self.code(), fields).since(self.since())
+    }
+
+    /// The type code.
+    pub(crate) const fn code(&self) -> u8 {
         match self {
-            Self::Message => super::row("ActiveMQMessage", 23, COMMON),
-            Self::Bytes => super::row("ActiveMQBytesMessage", 24, COMMON),
-            Self::Map => super::row("ActiveMQMapMessage", 25, COMMON),
-            Self::Object => super::row("ActiveMQObjectMessage", 26, COMMON),
-            Self::Stream => super::row("ActiveMQStreamMessage", 27, COMMON),
-            Self::Text => super::row("ActiveMQTextMessage", 28, COMMON),
-            Self::Blob(_) => super::row("ActiveMQBlobMessage", 29, BLOB).since(3),
+            Self::Message => 23,
+            Self::Bytes => 24,
+            Self::Map => 25,
+            Self::Object => 26,
+            Self::Stream => 27,
+            Self::Text => 28,
+            Self::Blob(_) => 29,
+        }
+    }
+
+    /// The first version that has it.
+    pub(crate) const fn since(&self) -> u8 {
+        match self {
+            Self::Blob(_) => 3,
+            Self::Message | Self::Bytes | Self::Map | Self::Object | Self::Stream | Self::Text => 1,
         }
     }
 
@@ -177,11 +198,6 @@ impl MessageKind {
 impl Message {
     pub(crate) const fn row(&self) -> StructureRow {
         self.kind.row()
-    }
-
-    /// A message by type code, its fields still to be set.
-    pub(crate) fn of_code(code: u8) -> Option<Self> {
-        MessageKind::of_code(code).map(|kind| Self { kind, ..Self::default() })
     }
 
     pub(crate) fn value(&self, field: &str) -> Option<Value> {
@@ -220,34 +236,42 @@ impl From<Box<Message>> for Command {
 
 impl Nested for Box<Message> {
     const CLASS: &'static str = "Message";
+    const BOXED: usize = size_of::<Message>() + size_of::<BlobFields>();
 
+    #[inline]
     fn code(&self) -> u8 {
-        self.row().code
+        self.kind.code()
     }
 
-    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline]
+    fn since(&self) -> u8 {
+        self.kind.since()
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         Fields::write(&**self, w)?;
         if let MessageKind::Blob(blob) = &self.kind { blob.write(w) } else { Ok(()) }
     }
 
-    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
-        let Some(kind) = MessageKind::of_code(code) else {
-            return Err(wrong_type(code, Self::CLASS, r));
-        };
-        let mut message = Self::new(Fields::read(r)?);
+    fn blank(code: u8) -> Option<Self> {
+        // Not `Box::new`: it would make the message elsewhere and move it.
+        let kind = MessageKind::of_code(code)?;
+        let mut message = Self::default();
         message.kind = kind;
-        if let MessageKind::Blob(blob) = &mut message.kind {
-            **blob = Fields::read(r)?;
-        }
-        Ok(message)
+        Some(message)
+    }
+
+    fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        Fields::read(&mut **self, r)?;
+        if let MessageKind::Blob(blob) = &mut self.kind { blob.read(r) } else { Ok(()) }
     }
 
     fn to_cached(&self) -> Cached {
         Cached::Other(Box::new(self.clone().into()))
     }
 
-    fn from_cached(_: &Cached) -> Option<Self> {
-        None
+    fn load_cached(_: &mut Option<Self>, _: &Cached) -> bool {
+        false
     }
 
     fn is_cached(&self, _: &Cached) -> bool {
@@ -256,6 +280,10 @@ impl Nested for Box<Message> {
 
     fn cache_hash(&self) -> u64 {
         u64::from(self.code())
+    }
+
+    fn cache_hint(&self) -> Hint {
+        Hint::NONE
     }
 
     fn from_command(command: Command) -> Result<Self, ValueError> {

@@ -3,13 +3,12 @@
 use bytes::Bytes;
 
 use super::{Command, ConnectionId};
-use crate::error::EncodeError;
 use crate::macros::{attr, cached, fields, structure};
-use crate::value::{Value, ValueError};
-use crate::wire::cache::{Cached, hash_of};
-use crate::wire::field::{Fields, Nested, wrong_type};
+use crate::value::ValueError;
+use crate::wire::cache::{Cached, Hint, hash_of};
+use crate::wire::field::{Fields, Nested};
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 structure! {
     /// Names a transaction of one connection.
@@ -81,17 +80,23 @@ pub enum TransactionId {
 }
 
 impl TransactionId {
-    pub(crate) fn get(&self, field: &str) -> Option<Value> {
+    /// The same with bytes of its own.
+    pub(crate) fn detached(self) -> Self {
         match self {
-            Self::Local(id) => id.get(field),
-            Self::Xa(id) => id.get(field),
-        }
-    }
-
-    pub(crate) fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError> {
-        match self {
-            Self::Local(id) => id.set(field, value),
-            Self::Xa(id) => id.set(field, value),
+            Self::Local(id) => Self::Local(LocalTransactionId {
+                connection_id: id.connection_id.map(|connection| ConnectionId {
+                    value: connection.value.map(|value| value.detached()),
+                }),
+                ..id
+            }),
+            Self::Xa(id) => {
+                let detached = |bytes: Option<Bytes>| bytes.map(|b| Bytes::copy_from_slice(&b));
+                Self::Xa(Box::new(XaTransactionId {
+                    global_transaction_id: detached(id.global_transaction_id),
+                    branch_qualifier: detached(id.branch_qualifier),
+                    ..*id
+                }))
+            }
         }
     }
 
@@ -116,6 +121,7 @@ impl From<TransactionId> for Command {
 
 impl Nested for TransactionId {
     const CLASS: &'static str = "TransactionId";
+    const BOXED: usize = size_of::<XaTransactionId>();
 
     fn code(&self) -> u8 {
         match self {
@@ -124,18 +130,25 @@ impl Nested for TransactionId {
         }
     }
 
-    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    fn since(&self) -> u8 {
+        1
+    }
+
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         match self {
             Self::Local(id) => id.write(w),
             Self::Xa(id) => id.write(w),
         }
     }
 
-    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault> {
-        match Self::of_code(code) {
-            Some(Self::Local(_)) => Fields::read(r).map(Self::Local),
-            Some(Self::Xa(_)) => Fields::read(r).map(Box::new).map(Self::Xa),
-            None => Err(wrong_type(code, Self::CLASS, r)),
+    fn blank(code: u8) -> Option<Self> {
+        Self::of_code(code)
+    }
+
+    fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        match self {
+            Self::Local(id) => id.read(r),
+            Self::Xa(id) => id.read(r),
         }
     }
 
@@ -143,8 +156,10 @@ impl Nested for TransactionId {
         Cached::Transaction(self.clone())
     }
 
-    fn from_cached(cached: &Cached) -> Option<Self> {
-        if let Cached::Transaction(id) = cached { Some(id.clone()) } else { None }
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+        let Cached::Transaction(id) = cached else { return false };
+        *place = Some(id.clone());
+        true
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {
@@ -153,6 +168,13 @@ impl Nested for TransactionId {
 
     fn cache_hash(&self) -> u64 {
         hash_of(self.code(), self)
+    }
+
+    fn cache_hint(&self) -> Hint {
+        match self {
+            Self::Local(id) => Hint::new(LocalTransactionId::ROW.code, None, id.value, 0),
+            Self::Xa(id) => Hint::new(XaTransactionId::ROW.code, None, id.format_id.into(), 0),
+        }
     }
 
     fn from_command(command: Command) -> Result<Self, ValueError> {

@@ -1,30 +1,33 @@
 //! The boolean stream: every boolean and presence flag of a tightly encoded command, eight to a byte.
 
-use crate::error::{DecodeError, DecodeErrorKind};
-
 /// Collects booleans, least significant bit first.
-#[derive(Debug, Default)]
-pub(crate) struct BitWriter {
-    full: Vec<u8>,
+#[derive(Debug)]
+pub(crate) struct BitWriter<'w> {
+    /// Whole words; the encoder lends it from one command to the next.
+    full: &'w mut Vec<u8>,
     pending: u64,
     len: usize,
 }
 
-impl BitWriter {
-    pub(crate) fn clear(&mut self) {
-        self.full.clear();
-        self.pending = 0;
-        self.len = 0;
+impl<'w> BitWriter<'w> {
+    pub(crate) fn new(full: &'w mut Vec<u8>) -> Self {
+        full.clear();
+        Self { full, pending: 0, len: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&mut self, bit: bool) {
         self.pending |= u64::from(bit) << (self.len & 63);
         self.len += 1;
         if self.len & 63 == 0 {
-            self.full.extend_from_slice(&self.pending.to_le_bytes());
-            self.pending = 0;
+            self.spill();
         }
+    }
+
+    #[cold]
+    fn spill(&mut self) {
+        self.full.extend_from_slice(&self.pending.to_le_bytes());
+        self.pending = 0;
     }
 
     /// The bytes of the stream, without its header.
@@ -33,6 +36,7 @@ impl BitWriter {
     }
 
     /// The bytes of the stream with its header.
+    #[inline]
     pub(crate) const fn encoded_len(&self) -> usize {
         let bytes = self.byte_len();
         match bytes {
@@ -43,45 +47,63 @@ impl BitWriter {
     }
 
     /// Writes header and stream into `gap`, which has [`encoded_len`](Self::encoded_len) bytes.
+    #[inline]
     pub(crate) fn write_to(&self, gap: &mut [u8]) {
         let bytes = self.byte_len();
         let [.., high, low] = bytes.to_be_bytes();
+        let pending = self.pending.to_le_bytes();
+        // Nearly every command has less than 64 booleans.
+        if let (true, [header, stream @ ..]) = (self.full.is_empty(), &mut *gap) {
+            *header = low;
+            stream.iter_mut().zip(pending).for_each(|(to, from)| *to = from);
+            return;
+        }
         let header: &[u8] = match bytes {
             0..64 => &[low],
             64..256 => &[0xC0, low],
             _ => &[0x80, high, low],
         };
-        let pending = self.pending.to_le_bytes();
-        let stream = header.iter().chain(&self.full).chain(&pending);
+        let stream = header.iter().chain(&*self.full).chain(&pending);
         gap.iter_mut().zip(stream).for_each(|(to, from)| *to = *from);
     }
 }
 
-/// Takes booleans out of a stream again.
+/// Takes booleans out of a stream again, a word at a time.
 #[derive(Debug)]
 pub(crate) struct BitReader<'f> {
-    bytes: &'f [u8],
-    next: usize,
+    word: u64,
+    left: u32,
+    rest: &'f [u8],
 }
 
 impl<'f> BitReader<'f> {
-    pub(crate) const EMPTY: Self = Self { bytes: &[], next: 0 };
+    pub(crate) const EMPTY: Self = Self::new(&[]);
 
     pub(crate) const fn new(bytes: &'f [u8]) -> Self {
-        Self { bytes, next: 0 }
+        Self { word: 0, left: 0, rest: bytes }
     }
 
-    /// The next boolean. Java reads `false` past the end; here that is an error.
-    #[inline]
-    pub(crate) fn next(&mut self, offset: usize) -> Result<bool, Box<DecodeError>> {
-        match self.bytes.get(self.next >> 3) {
-            Some(byte) => {
-                let bit = byte >> (self.next & 7) & 1 != 0;
-                self.next += 1;
-                Ok(bit)
-            }
-            None => Err(Box::new(DecodeError::new(DecodeErrorKind::BooleansExhausted, offset))),
+    /// The next boolean; `None` past the end, where Java reads `false`.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<bool> {
+        if self.left == 0 {
+            self.refill()?;
         }
+        let bit = self.word & 1 != 0;
+        self.word >>= 1;
+        self.left -= 1;
+        Some(bit)
+    }
+
+    fn refill(&mut self) -> Option<()> {
+        const WORD: usize = size_of::<u64>();
+        let (chunk, rest) = self.rest.split_at_checked(WORD).unwrap_or((self.rest, &[]));
+        let mut word = [0; WORD];
+        word.get_mut(..chunk.len())?.copy_from_slice(chunk);
+        self.word = u64::from_le_bytes(word);
+        self.left = 8 * u32::try_from(chunk.len()).ok()?;
+        self.rest = rest;
+        (self.left > 0).then_some(())
     }
 }
 
@@ -90,7 +112,8 @@ mod tests {
     use super::*;
 
     fn encoded(bits: usize) -> Vec<u8> {
-        let mut writer = BitWriter::default();
+        let mut full = Vec::new();
+        let mut writer = BitWriter::new(&mut full);
         (0..bits).for_each(|i| writer.push(i % 3 == 0));
         let mut gap = vec![0xEE; writer.encoded_len()];
         writer.write_to(&mut gap);
@@ -113,13 +136,13 @@ mod tests {
             let bytes = encoded(bits);
             let mut reader = BitReader::new(&bytes[bytes.len() - bits.div_ceil(8)..]);
             for i in 0..bits {
-                assert_eq!(reader.next(0).unwrap(), i % 3 == 0, "bit {i} of {bits}");
+                assert_eq!(reader.next().unwrap(), i % 3 == 0, "bit {i} of {bits}");
             }
             for _ in bits..bits.div_ceil(8) * 8 {
-                assert!(!reader.next(0).unwrap());
+                assert!(!reader.next().unwrap());
             }
-            let error = reader.next(7).unwrap_err();
-            assert_eq!((error.kind, error.offset), (DecodeErrorKind::BooleansExhausted, 7));
+            assert_eq!(reader.next(), None);
+            assert_eq!(reader.next(), None);
         }
     }
 }

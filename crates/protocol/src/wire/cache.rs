@@ -15,6 +15,8 @@ use crate::command::{
     BrokerId, Command, ConnectionId, ConsumerId, Destination, ProducerId, SessionId, TransactionId,
 };
 use crate::error::DecodeErrorKind;
+use crate::string::Str;
+use crate::wire::field::Nested;
 
 /// What a slot can hold.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(crate) enum Cached {
     Transaction(TransactionId),
     /// A class that Java compares by identity: it is never found again.
     Other(Box<Command>),
+    /// The same in the writer's half, which has no use for its fields.
+    Forgotten,
 }
 
 impl Cached {
@@ -43,11 +47,36 @@ impl Cached {
             Self::Destination(_) => "ActiveMQDestination",
             Self::Transaction(_) => "TransactionId",
             Self::Other(command) => command.name(),
+            Self::Forgotten => "forgotten",
         }
     }
 }
 
 impl Cached {
+    /// The same with strings of its own: a slot must not keep the frame alive that a value came from. A
+    /// value that is never found again is forgotten.
+    pub(crate) fn detached(self) -> Self {
+        match self {
+            Self::Null | Self::Other(_) | Self::Forgotten => Self::Forgotten,
+            Self::Broker(id) => Self::Broker(BrokerId { value: detached(id.value) }),
+            Self::Connection(id) => Self::Connection(ConnectionId { value: detached(id.value) }),
+            Self::Session(id) => {
+                Self::Session(SessionId { connection_id: detached(id.connection_id), ..id })
+            }
+            Self::Consumer(id) => {
+                Self::Consumer(ConsumerId { connection_id: detached(id.connection_id), ..id })
+            }
+            Self::Producer(id) => {
+                Self::Producer(ProducerId { connection_id: detached(id.connection_id), ..id })
+            }
+            Self::Destination(destination) => Self::Destination(Destination {
+                physical_name: destination.physical_name.detached(),
+                ..destination
+            }),
+            Self::Transaction(id) => Self::Transaction(id.detached()),
+        }
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
@@ -60,6 +89,36 @@ impl Cached {
             (Self::Transaction(a), Self::Transaction(b)) => a == b,
             _ => false,
         }
+    }
+}
+
+fn detached(text: Option<Str>) -> Option<Str> {
+    text.map(|text| text.detached())
+}
+
+/// Where to look first for a value: a number that costs next to nothing and tells apart the values that
+/// usually occur together. Equality is checked in any case.
+#[derive(Clone, Copy)]
+pub(crate) struct Hint(u8);
+
+/// As many as a [`Hint`] has values.
+const HINTS: usize = 1 << u8::BITS;
+
+impl Hint {
+    pub(crate) const NONE: Self = Self(0);
+
+    /// From the last letters of a name and the numbers beside it.
+    #[inline]
+    pub(crate) fn new(class: u8, text: Option<&Str>, number: i64, other: i64) -> Self {
+        let wire = text.map_or(&[][..], Str::as_wire);
+        let letters = match wire.last_chunk::<8>() {
+            Some(letters) => u64::from_le_bytes(*letters),
+            None => wire.iter().fold(0, |letters, byte| letters << 8 | u64::from(*byte)),
+        };
+        let numbers = number.cast_unsigned().rotate_left(16) ^ other.cast_unsigned();
+        let mixed = (letters ^ numbers).wrapping_add(u64::from(class));
+        let [.., hint] = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+        Self(hint)
     }
 }
 
@@ -80,6 +139,8 @@ pub(crate) struct WriteCache {
     capacity: usize,
     /// Slots by the hash of what they hold, null apart.
     index: HashTable<u16>,
+    /// The slot that was last found or given out for each hint.
+    hints: Box<[u16; HINTS]>,
     null: Option<u16>,
     /// Values whose slot was given to another value while they were in it; see [`insert`](Self::insert).
     displaced: Vec<(u64, Cached)>,
@@ -96,6 +157,7 @@ impl WriteCache {
             slots: Vec::new(),
             capacity: usize::from(capacity.min(i16::MAX.unsigned_abs())),
             index: HashTable::new(),
+            hints: Box::new([0; HINTS]),
             null: None,
             displaced: Vec::new(),
             next: 0,
@@ -143,13 +205,28 @@ impl WriteCache {
         self.null
     }
 
+    /// The slot of a value, or the hash of one that has none.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, is: impl Fn(&Cached) -> bool) -> Option<u16> {
+    pub(crate) fn find<T: Nested>(&mut self, value: &T) -> Result<u16, u64> {
+        let Hint(hint) = value.cache_hint();
+        let slot = self.hints.get(usize::from(hint)).copied().unwrap_or(0);
+        match self.slots.get(usize::from(slot)) {
+            Some(Some((_, cached))) if value.is_cached(cached) => Ok(slot),
+            _ => self.search(value, hint),
+        }
+    }
+
+    fn search<T: Nested>(&mut self, value: &T, hint: u8) -> Result<u16, u64> {
+        let hash = value.cache_hash();
         let same = |slot: &u16| match self.slots.get(usize::from(*slot)) {
-            Some(Some((hashed, cached))) => *hashed == hash && is(cached),
+            Some(Some((hashed, cached))) => *hashed == hash && value.is_cached(cached),
             Some(None) | None => false,
         };
-        self.index.find(hash, same).copied()
+        let slot = *self.index.find(hash, same).ok_or(hash)?;
+        if let Some(hint) = self.hints.get_mut(usize::from(hint)) {
+            *hint = slot;
+        }
+        Ok(slot)
     }
 
     /// Gives the value a slot; -1 when all are taken.

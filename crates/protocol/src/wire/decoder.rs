@@ -47,19 +47,21 @@ impl Decoder {
     ///
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
-        let limit = self.max_frame_size();
-        if frame.len() > limit {
-            let (size, limit) = (frame.len() as u64, limit as u64);
-            let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
-            return Err(DecodeError::new(kind, 0));
+        self.check_size(frame.len())?;
+        // Read into the place it is returned from: a command is large.
+        let mut decoded = Ok(None);
+        if let Ok(command) = &mut decoded {
+            match self.read(frame, command) {
+                Ok(0) => {}
+                Ok(left) => {
+                    let name = command.as_ref().map_or("null", Command::name);
+                    let kind = DecodeErrorKind::TrailingBytes(left);
+                    decoded = Err(DecodeError::new(kind, frame.len() - left).within(name, ""));
+                }
+                Err(fault) => decoded = Err(*fault),
+            }
         }
-        let (command, left) = self.read(frame).map_err(|fault| *fault)?;
-        if left > 0 {
-            let kind = DecodeErrorKind::TrailingBytes(left);
-            let error = DecodeError::new(kind, frame.len() - left);
-            return Err(error.within(command.as_ref().map_or("null", Command::name), ""));
-        }
-        Ok(command)
+        decoded
     }
 
     /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
@@ -79,44 +81,62 @@ impl Decoder {
         if let Some(cache) = &mut self.cache {
             cache.begin();
         }
-        match self.read(&frame) {
-            Ok((command, left)) => {
+        let mut command = None;
+        match self.read(&frame, &mut command) {
+            Ok(left) => {
                 if let Some(cache) = &mut self.cache {
                     cache.commit();
                 }
-                let rest = frame.slice(frame.len() - left..);
-                *buffer = BytesMut::from(rest);
+                let len = frame.len() - left;
+                self.check_size(len)?;
+                *buffer = BytesMut::from(frame.slice(len..));
                 Ok(Some(command))
             }
-            Err(fault) => {
+            Err(fault) if matches!(fault.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
+                // The rest may still come, unless it would be too much already.
                 if let Some(cache) = &mut self.cache {
                     cache.roll_back();
                 }
-                match fault.kind {
-                    DecodeErrorKind::UnexpectedEnd { .. }
-                        if frame.len() <= self.max_frame_size() =>
-                    {
-                        *buffer = BytesMut::from(frame);
-                        Ok(None)
-                    }
-                    _ => Err(*fault),
-                }
+                self.check_size(frame.len())?;
+                *buffer = BytesMut::from(frame);
+                Ok(None)
             }
+            Err(fault) => Err(*fault),
         }
     }
 
-    /// The command, and how many bytes are left after it.
-    fn read(&mut self, frame: &Bytes) -> Result<(Option<Command>, usize), Fault> {
+    fn check_size(&self, size: usize) -> Result<(), DecodeError> {
+        let limit = self.max_frame_size();
+        if size <= limit {
+            return Ok(());
+        }
+        let (size, limit) = (size as u64, limit as u64);
+        Err(DecodeError::new(DecodeErrorKind::TooLarge { what: "frame", size, limit }, 0))
+    }
+
+    /// Reads a command; answers how many bytes are left after it.
+    #[inline]
+    fn read(&mut self, frame: &Bytes, command: &mut Option<Command>) -> Result<usize, Fault> {
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        let mut reader = Reader::new(format, frame, self.cache.as_mut(), &self.limits);
+        let limits = (&self.limits, self.max_frame_size());
+        let mut reader = Reader::new(format, frame, self.cache.as_mut(), limits);
         let code = reader.byte()?;
         if code == 0 {
-            return Ok((None, reader.remaining()));
+            return Ok(reader.remaining());
         }
         if reader.tight {
             reader.boolean_stream()?;
         }
-        let command = Command::read(code, &mut reader)?;
-        Ok((Some(command), reader.remaining()))
+        Command::set_blank(code, command);
+        match command {
+            Some(command) if command.since() <= reader.version => {
+                command.read_fields(&mut reader)?;
+                Ok(reader.remaining())
+            }
+            _ => {
+                let version = reader.version;
+                Err(reader.fault(DecodeErrorKind::UnknownType { code, version }))
+            }
+        }
     }
 }

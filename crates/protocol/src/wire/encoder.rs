@@ -2,10 +2,10 @@
 
 use crate::command::Command;
 use crate::error::{EncodeError, EncodeErrorKind};
-use crate::wire::bits::BitWriter;
 use crate::wire::cache::WriteCache;
+use crate::wire::field::not_in_version;
 use crate::wire::format::WireFormat;
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 /// Turns commands into frames, byte for byte as Java would.
 ///
@@ -25,7 +25,8 @@ use crate::wire::writer::Writer;
 pub struct Encoder {
     format: WireFormat,
     cache: Option<WriteCache>,
-    bits: BitWriter,
+    /// Room for long boolean streams, kept from one command to the next.
+    bits: Vec<u8>,
     /// How long the boolean stream of the last command of each type was: a guess at the next.
     streams: Box<[u8; 256]>,
 }
@@ -35,7 +36,7 @@ impl Encoder {
     #[must_use]
     pub fn new(format: WireFormat) -> Self {
         let cache = format.cache_slots.map(WriteCache::new);
-        Self { format, cache, bits: BitWriter::default(), streams: Box::new([1; 256]) }
+        Self { format, cache, bits: Vec::new(), streams: Box::new([1; 256]) }
     }
 
     /// The format in force.
@@ -51,7 +52,17 @@ impl Encoder {
     /// When the command cannot be written so that Java could read it: `out` and the cache are as they
     /// were, and the connection can go on.
     pub fn encode(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.encode_with(command, out)
+        let start = out.len();
+        if let Some(cache) = &mut self.cache {
+            cache.begin();
+        }
+        self.write(command, out).map_err(|refusal| {
+            out.truncate(start);
+            if let Some(cache) = &mut self.cache {
+                cache.roll_back();
+            }
+            *refusal
+        })
     }
 
     /// Appends the frame of Java's null command, type 0.
@@ -62,31 +73,17 @@ impl Encoder {
         out.push(0);
     }
 
-    fn encode_with(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let start = out.len();
-        if let Some(cache) = &mut self.cache {
-            cache.begin();
-        }
-        let written = self.write(command, out);
-        if written.is_err() {
-            out.truncate(start);
-            if let Some(cache) = &mut self.cache {
-                cache.roll_back();
-            }
-        }
-        written
-    }
-
-    fn write(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    fn write(&mut self, command: &Command, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let code = command.code();
-        command.check_version(self.format.version)?;
+        if command.since() > self.format.version {
+            return Err(not_in_version(code, command.since(), self.format.version));
+        }
         let start = out.len();
         let body = start + if self.format.size_prefix { 4 } else { 0 };
         out.resize(body, 0);
         out.push(code);
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
         if self.format.tight {
-            self.bits.clear();
             let guess = self.streams.get(usize::from(code)).copied().unwrap_or(1);
             let gap = usize::from(guess);
             out.resize(body + 1 + gap, 0);
@@ -99,7 +96,7 @@ impl Encoder {
         } else {
             command.write(&mut Writer::new(format, out, &mut self.bits, self.cache.as_mut()))?;
         }
-        self.seal(start, body, out).map_err(|error| error.within(command.name(), ""))
+        self.seal(start, body, out).map_err(|error| Box::new(error.within(command.name(), "")))
     }
 
     /// Checks the size of the frame and writes it in front.

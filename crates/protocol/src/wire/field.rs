@@ -6,14 +6,13 @@ use bytes::Bytes;
 
 use crate::command::Command;
 use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
-use crate::limits::MAX_ARRAY;
 use crate::schema::{FieldRow, Kind, StructureRow};
 use crate::string::Str;
 use crate::value::{Value, ValueError};
-use crate::wire::cache::{Cached, hash_of};
+use crate::wire::cache::{Cached, Hint};
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::throwable::{Throwable, check_count};
-use crate::wire::writer::Writer;
+use crate::wire::throwable::Throwable;
+use crate::wire::writer::{Found, Refusal, Writer};
 
 /// A declared structure.
 pub(crate) trait Structure: Fields {
@@ -24,8 +23,9 @@ pub(crate) trait Structure: Fields {
 pub(crate) trait Fields: Sized {
     const ROWS: &'static [FieldRow];
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError>;
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault>;
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal>;
+    /// Reads into a value that is still blank: a large structure is not moved around.
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault>;
     fn get(&self, field: &str) -> Option<Value>;
     fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError>;
 }
@@ -34,15 +34,15 @@ pub(crate) trait Fields: Sized {
 pub(crate) trait Field: Sized {
     const KIND: Kind;
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError>;
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault>;
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal>;
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault>;
 
-    fn write_cached<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    fn write_cached<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         self.write(w)
     }
 
-    fn read_cached(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        Self::read(r)
+    fn read_cached(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        self.read(r)
     }
 
     fn to_value(&self) -> Value;
@@ -52,23 +52,27 @@ pub(crate) trait Field: Sized {
 /// What can stand in an object field: one structure, or a family of them.
 pub(crate) trait Nested: Sized + Clone + Into<Command> {
     const CLASS: &'static str;
+    /// Bytes it takes up in a box of its own, at most.
+    const BOXED: usize = 0;
 
     fn code(&self) -> u8;
-    /// Java's `MarshallAware`: one more boolean in tight encoding, always false.
-    fn is_marshall_aware(&self) -> bool {
-        is_marshall_aware(self.code())
-    }
-    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError>;
-    fn read_fields(code: u8, r: &mut Reader<'_>) -> Result<Self, Fault>;
+    /// The first version that has it.
+    fn since(&self) -> u8;
+    fn write_fields<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal>;
+    /// One with this code, its fields still to be read; `None` for a code of another class.
+    fn blank(code: u8) -> Option<Self>;
+    fn read_fields(&mut self, r: &mut Reader<'_>) -> Result<(), Fault>;
 
     fn to_cached(&self) -> Cached;
-    fn from_cached(cached: &Cached) -> Option<Self>;
+    /// Puts what stands in a slot in its place; false when it is of another class, or null.
+    fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool;
     fn is_cached(&self, cached: &Cached) -> bool;
     fn cache_hash(&self) -> u64;
+    fn cache_hint(&self) -> Hint;
     fn from_command(command: Command) -> Result<Self, ValueError>;
 }
 
-/// Messages and `WireFormatInfo`.
+/// Java's `MarshallAware`, messages and `WireFormatInfo`: one more boolean in tight encoding, always false.
 pub(crate) const fn is_marshall_aware(code: u8) -> bool {
     matches!(code, 1 | 23..=29)
 }
@@ -78,13 +82,13 @@ pub(crate) fn within(fault: Fault, structure: &'static str, field: &'static str)
     Box::new((*fault).within(structure, field))
 }
 
-pub(crate) fn expect_code(
-    code: u8,
-    expected: u8,
-    class: &'static str,
-    r: &Reader<'_>,
-) -> Result<(), Fault> {
-    if code == expected { Ok(()) } else { Err(wrong_type(code, class, r)) }
+#[cold]
+pub(crate) fn refused_within(
+    refusal: Refusal,
+    structure: &'static str,
+    field: &'static str,
+) -> Refusal {
+    Box::new((*refusal).within(structure, field))
 }
 
 #[cold]
@@ -101,13 +105,16 @@ pub(crate) fn wrong_type(code: u8, expected: &'static str, r: &Reader<'_>) -> Fa
 impl Field for bool {
     const KIND: Kind = Kind::Boolean;
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(*self);
         Ok(())
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        r.boolean()
+    #[inline(always)]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        *self = r.boolean()?;
+        Ok(())
     }
 
     fn to_value(&self) -> Value {
@@ -124,13 +131,16 @@ macro_rules! integer_field {
         impl Field for $type {
             const KIND: Kind = Kind::$kind;
 
-            fn write<'c>(&'c $self, $w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+            #[inline(always)]
+            fn write<'c>(&'c $self, $w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
                 $write;
                 Ok(())
             }
 
-            fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-                $read(r)
+            #[inline(always)]
+            fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+                *self = $read(r)?;
+                Ok(())
             }
 
             fn to_value(&self) -> Value {
@@ -152,13 +162,14 @@ integer_field!(i64, Long, self w w.long(*self), Reader::long);
 impl Field for [u8; 8] {
     const KIND: Kind = Kind::FixedBytes(8);
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.raw(self);
         Ok(())
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        r.array()
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        *self = r.array()?;
+        Ok(())
     }
 
     fn to_value(&self) -> Value {
@@ -174,14 +185,14 @@ impl Field for [u8; 8] {
 impl Field for Option<Str> {
     const KIND: Kind = Kind::String;
 
-    #[inline]
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.string(self.as_ref())
     }
 
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        r.string()
+    #[inline(always)]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        r.string(self)
     }
 
     fn to_value(&self) -> Value {
@@ -199,14 +210,14 @@ impl Field for Option<Str> {
 impl Field for Option<Bytes> {
     const KIND: Kind = Kind::Bytes;
 
-    #[inline]
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.bytes(self.as_deref())
     }
 
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        r.bytes()
+    #[inline(always)]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        r.bytes(self)
     }
 
     fn to_value(&self) -> Value {
@@ -224,13 +235,16 @@ impl Field for Option<Bytes> {
 impl Field for Option<Box<Throwable>> {
     const KIND: Kind = Kind::Throwable;
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(self.is_some());
         self.as_ref().map_or(Ok(()), |throwable| throwable.write(w))
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        Ok(if r.boolean()? { Some(Box::new(Throwable::read(r)?)) } else { None })
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        if r.boolean()? {
+            *self = Some(Box::new(Throwable::read(r)?));
+        }
+        Ok(())
     }
 
     fn to_value(&self) -> Value {
@@ -248,8 +262,8 @@ impl Field for Option<Box<Throwable>> {
 impl<T: Nested> Field for Option<T> {
     const KIND: Kind = Kind::Object(T::CLASS);
 
-    #[inline]
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(self.is_some());
         match self {
             Some(object) => write_object(object, w),
@@ -257,49 +271,46 @@ impl<T: Nested> Field for Option<T> {
         }
     }
 
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        if r.boolean()? { read_object(r).map(Some) } else { Ok(None) }
+    #[inline(always)]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        if r.boolean()? { read_object(self, r) } else { Ok(()) }
     }
 
-    fn write_cached<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline]
+    fn write_cached<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         if !w.has_cache() {
             return self.write(w);
         }
-        match self {
-            None if w.reference(None, |_| false) => Ok(()),
-            None => w.introduce(hash_of(0, &0_u8), Cached::Null, |w| self.write(w)),
-            Some(object) => {
-                let hash = object.cache_hash();
-                if w.reference(Some(hash), |cached| object.is_cached(cached)) {
-                    return Ok(());
-                }
-                w.introduce(hash, object.to_cached(), |w| self.write(w))
+        let found = match self {
+            None => w.reference_to_null(),
+            Some(object) => w.reference_to(object),
+        };
+        match (found, self) {
+            (Found::Written, _) => Ok(()),
+            (Found::New(hash), None) => w.introduce(hash, Cached::Null, |w| self.write(w)),
+            (Found::New(hash), Some(object)) => {
+                w.introduce(hash, object.to_cached().detached(), |w| self.write(w))
             }
         }
     }
 
-    fn read_cached(r: &mut Reader<'_>) -> Result<Self, Fault> {
+    #[inline]
+    fn read_cached(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
         if !r.has_cache() {
-            return Self::read(r);
+            return self.read(r);
         }
         if r.boolean()? {
-            let index = r.short()?;
-            return r.store(index, Self::read, |object| {
+            return r.store(self, Self::read, |object| {
                 object.as_ref().map_or(Cached::Null, T::to_cached)
             });
         }
         let index = r.short()?;
         let cached = r.cached(index)?;
-        if matches!(cached, Cached::Null) {
-            return Ok(None);
-        }
-        let object = T::from_cached(cached);
-        if object.is_none() {
+        if !T::load_cached(self, cached) && !matches!(cached, Cached::Null) {
             let kind = DecodeErrorKind::WrongType { expected: T::CLASS, found: cached.class() };
             return Err(r.fault(kind));
         }
-        Ok(object)
+        Ok(())
     }
 
     fn to_value(&self) -> Value {
@@ -311,15 +322,14 @@ impl<T: Nested> Field for Option<T> {
     }
 }
 
-fn write_object<'c, T: Nested>(object: &'c T, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+fn write_object<'c, T: Nested>(object: &'c T, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
     w.descend()?;
-    if object.is_marshall_aware() {
+    let code = object.code();
+    if is_marshall_aware(code) {
         w.tight_boolean(false);
     }
-    let code = object.code();
-    if let Some(row) = Command::row_of(code).filter(|row| row.since > w.version) {
-        let kind = EncodeErrorKind::NotInVersion { since: row.since, version: w.version };
-        return Err(EncodeError::new(kind).within(row.name, ""));
+    if object.since() > w.version {
+        return Err(not_in_version(code, object.since(), w.version));
     }
     w.byte(code);
     object.write_fields(w)?;
@@ -327,15 +337,29 @@ fn write_object<'c, T: Nested>(object: &'c T, w: &mut Writer<'_, 'c>) -> Result<
     Ok(())
 }
 
-fn read_object<T: Nested>(r: &mut Reader<'_>) -> Result<T, Fault> {
+#[cold]
+pub(crate) fn not_in_version(code: u8, since: u8, version: u8) -> Refusal {
+    let error = EncodeError::new(EncodeErrorKind::NotInVersion { since, version });
+    Box::new(error.within(Command::row_of(code).map_or("", |row| row.name), ""))
+}
+
+fn read_object<T: Nested>(object: &mut Option<T>, r: &mut Reader<'_>) -> Result<(), Fault> {
     r.descend()?;
+    if T::BOXED > 0 {
+        r.spend(T::BOXED)?;
+    }
     let code = r.byte()?;
     if is_marshall_aware(code) && r.tight && r.boolean()? {
         return Err(r.fault(DecodeErrorKind::PreMarshalled));
     }
-    let object = T::read_fields(code, r)?;
+    let Some(blank) = T::blank(code) else { return Err(wrong_type(code, T::CLASS, r)) };
+    let blank = object.insert(blank);
+    if blank.since() > r.version {
+        return Err(wrong_type(code, T::CLASS, r));
+    }
+    blank.read_fields(r)?;
     r.ascend();
-    Ok(object)
+    Ok(())
 }
 
 fn object_from_value<T: Nested>(value: Value) -> Result<T, ValueError> {
@@ -348,24 +372,21 @@ fn object_from_value<T: Nested>(value: Value) -> Result<T, ValueError> {
 impl<T: Nested> Field for Option<Vec<Option<T>>> {
     const KIND: Kind = Kind::ObjectArray(T::CLASS);
 
-    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    fn write<'c>(&'c self, w: &mut Writer<'_, 'c>) -> Result<(), Refusal> {
         w.boolean(self.is_some());
-        let Some(array) = self else { return Ok(()) };
-        check_count(array.len(), MAX_ARRAY).map_err(EncodeError::new)?;
-        w.count(array.len())?;
-        array.iter().try_for_each(|element| element.write(w))
+        match self {
+            Some(array) => write_array(array, w),
+            None => Ok(()),
+        }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
-        if !r.boolean()? {
-            return Ok(None);
+    #[inline(always)]
+    fn read(&mut self, r: &mut Reader<'_>) -> Result<(), Fault> {
+        if r.boolean()? {
+            *self = Some(read_array(r)?);
         }
-        let count = r.count()?;
-        let mut array = Vec::with_capacity(r.capacity(count));
-        for _ in 0..count {
-            array.push(Field::read(r)?);
-        }
-        Ok(Some(array))
+        Ok(())
     }
 
     fn to_value(&self) -> Value {
@@ -379,6 +400,25 @@ impl<T: Nested> Field for Option<Vec<Option<T>>> {
             _ => Err(expected("an array")),
         })
     }
+}
+
+fn write_array<'c, T: Nested>(
+    array: &'c [Option<T>],
+    w: &mut Writer<'_, 'c>,
+) -> Result<(), Refusal> {
+    w.count(array.len())?;
+    array.iter().try_for_each(|element| element.write(w))
+}
+
+fn read_array<T: Nested>(r: &mut Reader<'_>) -> Result<Vec<Option<T>>, Fault> {
+    let mut array = Vec::new();
+    for to_come in (1..=r.count::<Option<T>>()?).rev() {
+        Reader::make_room(&mut array, to_come);
+        let mut element = None;
+        Field::read(&mut element, r)?;
+        array.push(element);
+    }
+    Ok(array)
 }
 
 fn optional<T>(

@@ -5,12 +5,21 @@ use bytes::Bytes;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::limits::{Limits, MAX_ARRAY};
-use crate::string::Str;
+use crate::string::{Str, is_plain_ascii};
 use crate::wire::bits::BitReader;
 use crate::wire::cache::{Cached, ReadCache};
 
 /// A decode error on its way up; boxed, so that the results of small reads stay small.
 pub(crate) type Fault = Box<DecodeError>;
+
+/// A frame may take up this many times the memory that the largest frame is long. The bytes of a frame
+/// are shared, not copied, so this is for the structures around them; ids in large arrays come to six
+/// times what they take on the wire, but only a null costs a single bit.
+const AMPLIFICATION: usize = 2;
+/// Elements that an array has room for at first.
+const FIRST_ELEMENTS: usize = 16;
+/// However small the largest frame, a few structures must fit.
+const LEAST_BUDGET: usize = 64 << 10;
 
 pub(crate) struct Reader<'f> {
     pub(crate) version: u8,
@@ -23,7 +32,11 @@ pub(crate) struct Reader<'f> {
     limits: &'f Limits,
     depth: usize,
     elements: usize,
-    /// Copy strings instead of slicing the frame: what is cached would keep whole frames alive.
+    /// Bytes of memory this frame may still take up.
+    budget: usize,
+    /// Bytes of memory it has taken up, but for what the cache keeps.
+    content: usize,
+    /// Copy bytes instead of slicing the frame: what is cached would keep whole frames alive.
     detach: bool,
 }
 
@@ -32,7 +45,7 @@ impl<'f> Reader<'f> {
         (version, tight, stack_trace): (u8, bool, bool),
         frame: &'f Bytes,
         cache: Option<&'f mut ReadCache>,
-        limits: &'f Limits,
+        (limits, max_frame_size): (&'f Limits, usize),
     ) -> Self {
         Self {
             version,
@@ -45,6 +58,8 @@ impl<'f> Reader<'f> {
             limits,
             depth: 0,
             elements: 0,
+            budget: max_frame_size.saturating_mul(AMPLIFICATION).max(LEAST_BUDGET),
+            content: 0,
             detach: false,
         }
     }
@@ -67,7 +82,7 @@ impl<'f> Reader<'f> {
         self.fault(DecodeErrorKind::UnexpectedEnd { needed, remaining: self.rest.len() })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'f [u8], Fault> {
         match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
@@ -78,7 +93,7 @@ impl<'f> Reader<'f> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         match self.rest.split_first_chunk() {
             Some((taken, rest)) => {
@@ -107,33 +122,35 @@ impl<'f> Reader<'f> {
     }
 
     /// A boolean, or the flag that says whether something is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn boolean(&mut self) -> Result<bool, Fault> {
         if self.tight {
-            let offset = self.offset();
-            self.bits.next(offset)
+            match self.bits.next() {
+                Some(bit) => Ok(bit),
+                None => Err(self.fault(DecodeErrorKind::BooleansExhausted)),
+            }
         } else {
             let [byte] = self.array()?;
             Ok(byte != 0)
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self) -> Result<u8, Fault> {
         self.array().map(u8::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self) -> Result<i16, Fault> {
         self.array().map(i16::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self) -> Result<i32, Fault> {
         self.array().map(i32::from_be_bytes)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self) -> Result<i64, Fault> {
         if !self.tight {
             return self.array().map(i64::from_be_bytes);
@@ -146,22 +163,20 @@ impl<'f> Reader<'f> {
         }
     }
 
-    /// Bytes of the frame, shared with it.
-    #[inline]
-    fn share(&mut self, len: usize) -> Result<Bytes, Fault> {
-        let start = self.offset();
-        let taken = self.take(len)?;
-        if self.detach {
-            return Ok(Bytes::copy_from_slice(taken));
-        }
-        Ok(self.frame.slice(start..start + len))
+    /// A string that may be null, into its place.
+    #[inline(always)]
+    pub(crate) fn string(&mut self, place: &mut Option<Str>) -> Result<(), Fault> {
+        if self.boolean()? { self.present_string(place) } else { Ok(()) }
     }
 
-    #[inline]
-    pub(crate) fn string(&mut self) -> Result<Option<Str>, Fault> {
-        if !self.boolean()? {
-            return Ok(None);
-        }
+    /// A string that Java cannot do without.
+    pub(crate) fn required_string(&mut self) -> Result<Str, Fault> {
+        let mut place = None;
+        self.string(&mut place)?;
+        place.ok_or_else(|| self.fault(DecodeErrorKind::UnexpectedNull))
+    }
+
+    fn present_string(&mut self, place: &mut Option<Str>) -> Result<(), Fault> {
         let ascii = self.tight && self.boolean()?;
         let len = usize::from(self.array().map(u16::from_be_bytes)?);
         if ascii && len > MAX_ARRAY {
@@ -170,54 +185,91 @@ impl<'f> Reader<'f> {
             return Err(self.fault(DecodeErrorKind::NegativeLength(length)));
         }
         self.check_limit("string", len, self.limits.max_string)?;
+        self.spend(len)?;
         let start = self.offset();
-        let bytes = self.share(len)?;
-        if ascii {
-            let string = Str::from_checked(bytes);
-            if string.is_plain_ascii() {
-                return Ok(Some(string));
-            }
+        let bytes = self.take(len)?;
+        if ascii && !is_plain_ascii(bytes) {
             // Java takes each byte of such a string for a character.
-            let units: Vec<u16> = string.as_wire().iter().copied().map(u16::from).collect();
-            return Ok(Some(Str::from_utf16(&units)));
+            let units: Vec<u16> = bytes.iter().copied().map(u16::from).collect();
+            *place = Some(Str::from_utf16(&units));
+            return Ok(());
         }
-        match Str::from_wire(bytes) {
-            Ok(string) => Ok(Some(string)),
-            Err(mut error) => {
-                error.offset = start;
-                Err(Box::new(error))
+        match Str::copied_from_wire(bytes) {
+            Ok(string) => *place = Some(string),
+            Err(at) => {
+                let kind = DecodeErrorKind::BadString { at };
+                return Err(Box::new(DecodeError::new(kind, start)));
             }
         }
+        Ok(())
     }
 
-    #[inline]
-    pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, Fault> {
-        if !self.boolean()? {
-            return Ok(None);
-        }
+    /// Bytes that may be null, into their place; shared with the frame.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, place: &mut Option<Bytes>) -> Result<(), Fault> {
+        if self.boolean()? { self.present_bytes(place) } else { Ok(()) }
+    }
+
+    fn present_bytes(&mut self, place: &mut Option<Bytes>) -> Result<(), Fault> {
         let len = self.int()?;
         let Ok(len) = usize::try_from(len) else {
             return Err(self.fault(DecodeErrorKind::NegativeLength(len.into())));
         };
-        self.share(len).map(Some)
+        let start = self.offset();
+        let taken = self.take(len)?;
+        *place = Some(if self.detach {
+            self.spend(len)?;
+            Bytes::copy_from_slice(taken)
+        } else {
+            self.frame.slice(start..start + len)
+        });
+        Ok(())
     }
 
-    /// The length of an array or a stack trace, taken off what the frame may have in all.
-    pub(crate) fn count(&mut self) -> Result<usize, Fault> {
+    /// The length of an array or a stack trace of `T`, taken off what the frame may have in all.
+    pub(crate) fn count<T>(&mut self) -> Result<usize, Fault> {
         let count = self.short()?;
         let Ok(count) = usize::try_from(count) else {
             return Err(self.fault(DecodeErrorKind::NegativeLength(count.into())));
         };
         self.elements += count;
         self.check_limit("number of elements", self.elements, self.limits.max_elements)?;
+        self.spend(count * size_of::<T>())?;
         Ok(count)
     }
 
-    /// A capacity for `count` elements that a lying count cannot turn into an allocation.
-    pub(crate) fn capacity(&self, count: usize) -> usize {
-        count.min(self.rest.len()).min(128)
+    /// Makes room for the next of the elements that are still to come; only as many as have come already,
+    /// so that a lying count cannot turn into an allocation.
+    #[inline]
+    pub(crate) fn make_room<T>(array: &mut Vec<T>, to_come: usize) {
+        if array.len() == array.capacity() {
+            array.reserve_exact(to_come.min(array.len().max(FIRST_ELEMENTS)));
+        }
     }
 
+    /// Takes bytes of memory off what the frame may take up.
+    #[inline]
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.content += bytes;
+        self.keep(bytes)
+    }
+
+    #[inline]
+    fn keep(&mut self, bytes: usize) -> Result<(), Fault> {
+        match self.budget.checked_sub(bytes) {
+            Some(budget) => {
+                self.budget = budget;
+                Ok(())
+            }
+            None => {
+                let (what, limit) = ("memory for one frame", self.budget as u64);
+                let size = bytes as u64;
+                Err(self.fault(DecodeErrorKind::TooLarge { what, size, limit }))
+            }
+        }
+    }
+
+    #[inline]
     fn check_limit(&self, what: &'static str, size: usize, limit: usize) -> Result<(), Fault> {
         if size > limit {
             let (size, limit) = (size as u64, limit as u64);
@@ -227,7 +279,7 @@ impl<'f> Reader<'f> {
     }
 
     /// Into an object inside the one being read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn descend(&mut self) -> Result<(), Fault> {
         self.depth += 1;
         let limit = self.limits.max_nesting;
@@ -237,18 +289,18 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ascend(&mut self) {
         self.depth -= 1;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn has_cache(&self) -> bool {
         self.cache.is_some()
     }
 
     /// What stands in a slot of the cache.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn cached(&self, index: i16) -> Result<&Cached, Fault> {
         match &self.cache {
             Some(cache) => cache.get(index).map_err(|kind| self.fault(kind)),
@@ -257,20 +309,26 @@ impl<'f> Reader<'f> {
     }
 
     /// Reads a value that is new to the cache and stores it.
+    #[cold]
     pub(crate) fn store<T>(
         &mut self,
-        index: i16,
-        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+        value: &mut T,
+        read: impl FnOnce(&mut T, &mut Self) -> Result<(), Fault>,
         cached: impl FnOnce(&T) -> Cached,
-    ) -> Result<T, Fault> {
+    ) -> Result<(), Fault> {
+        let index = self.short()?;
         let outer = std::mem::replace(&mut self.detach, true);
-        let value = read(self)?;
+        let before = self.content;
+        read(value, self)?;
         self.detach = outer;
-        let stored = match &mut self.cache {
-            Some(cache) => cache.set(index, cached(&value)),
+        let cached = cached(value);
+        if matches!(cached, Cached::Other(_)) {
+            // A whole copy, where ids and destinations share their strings.
+            self.keep(self.content - before)?;
+        }
+        match &mut self.cache {
+            Some(cache) => cache.set(index, cached).map_err(|kind| self.fault(kind)),
             None => Ok(()),
-        };
-        stored.map_err(|kind| self.fault(kind))?;
-        Ok(value)
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! Exceptions, as data: a class name is a string here and is never looked up.
 
-use crate::error::{DecodeErrorKind, EncodeError, EncodeErrorKind};
 use crate::string::Str;
 use crate::wire::reader::{Fault, Reader};
-use crate::wire::writer::Writer;
+use crate::wire::writer::{Refusal, Writer};
 
 /// A Java exception as it travelled.
 ///
@@ -18,7 +17,7 @@ pub struct Throwable {
     /// Where it was thrown; empty unless stack traces were negotiated.
     pub stack: Vec<StackElement>,
     /// What caused it; none unless stack traces were negotiated.
-    pub cause: Option<Box<Throwable>>,
+    pub cause: Option<Box<Self>>,
 }
 
 /// One line of a stack trace.
@@ -41,7 +40,7 @@ impl Throwable {
         Self { class: class.into(), message: Some(message.into()), ..Self::default() }
     }
 
-    pub(crate) fn write(&self, w: &mut Writer<'_, '_>) -> Result<(), EncodeError> {
+    pub(crate) fn write(&self, w: &mut Writer<'_, '_>) -> Result<(), Refusal> {
         w.descend()?;
         w.string(Some(&self.class))?;
         match &self.message {
@@ -67,16 +66,17 @@ impl Throwable {
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Fault> {
         r.descend()?;
-        let mut throwable = Self { class: required(r)?, message: r.string()?, ..Self::default() };
+        r.spend(size_of::<Self>())?;
+        let mut throwable = Self { class: r.required_string()?, ..Self::default() };
+        r.string(&mut throwable.message)?;
         if r.stack_trace {
-            let count = r.count()?;
-            for _ in 0..count {
-                throwable.stack.push(StackElement {
-                    class: required(r)?,
-                    method: required(r)?,
-                    file: r.string()?,
-                    line: r.int()?,
-                });
+            let count = r.count::<StackElement>()?;
+            for to_come in (1..=count).rev() {
+                Reader::make_room(&mut throwable.stack, to_come);
+                let (class, method) = (r.required_string()?, r.required_string()?);
+                let mut file = None;
+                r.string(&mut file)?;
+                throwable.stack.push(StackElement { class, method, file, line: r.int()? });
             }
             if r.boolean()? {
                 throwable.cause = Some(Box::new(Self::read(r)?));
@@ -96,11 +96,6 @@ impl std::fmt::Display for Throwable {
     }
 }
 
-/// A string that Java cannot do without.
-fn required(r: &mut Reader<'_>) -> Result<Str, Fault> {
-    r.string()?.ok_or_else(|| r.fault(DecodeErrorKind::UnexpectedNull))
-}
-
 /// Java: `BaseDataStreamMarshaller` of these versions alone has `cutMessageIfNeeded`.
 const fn cuts_messages(version: u8) -> bool {
     matches!(version, 1 | 10)
@@ -114,9 +109,4 @@ fn cut(message: &Str) -> Str {
     let dots = [u16::from(b'.'); 3];
     let units: Vec<u16> = message.utf16().take(MAX_UNITS - dots.len()).chain(dots).collect();
     Str::from_utf16(&units)
-}
-
-/// The most elements of a stack trace.
-pub(crate) const fn check_count(len: usize, limit: usize) -> Result<(), EncodeErrorKind> {
-    if len > limit { Err(EncodeErrorKind::TooManyElements { len, limit }) } else { Ok(()) }
 }

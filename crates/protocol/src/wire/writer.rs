@@ -10,6 +10,18 @@ use crate::limits::{Limits, MAX_ARRAY, MAX_LOOSE_STRING, MAX_TIGHT_STRING};
 use crate::string::Str;
 use crate::wire::bits::BitWriter;
 use crate::wire::cache::{Cached, WriteCache};
+use crate::wire::field::Nested;
+
+/// An encode error on its way up; boxed, so that the results of small writes stay small.
+pub(crate) type Refusal = Box<EncodeError>;
+
+/// Whether a value stands in the cache.
+pub(crate) enum Found {
+    /// It does, and its number is written.
+    Written,
+    /// It does not; this is its hash.
+    New(u64),
+}
 
 /// A byte field this long is not worth moving.
 const LARGE: usize = 512;
@@ -19,7 +31,7 @@ pub(crate) struct Writer<'w, 'c> {
     pub(crate) tight: bool,
     pub(crate) stack_trace: bool,
     out: &'w mut Vec<u8>,
-    bits: &'w mut BitWriter,
+    bits: BitWriter<'w>,
     cache: Option<&'w mut WriteCache>,
     depth: usize,
     /// Large byte fields, and where in `out` they belong.
@@ -31,43 +43,44 @@ impl<'w, 'c> Writer<'w, 'c> {
     pub(crate) fn new(
         (version, tight, stack_trace): (u8, bool, bool),
         out: &'w mut Vec<u8>,
-        bits: &'w mut BitWriter,
+        bits: &'w mut Vec<u8>,
         cache: Option<&'w mut WriteCache>,
     ) -> Self {
         let large = [(0, &[] as &[u8]); 2];
+        let bits = BitWriter::new(bits);
         Self { version, tight, stack_trace, out, bits, cache, depth: 0, large, large_len: 0 }
     }
 
     /// A boolean, or the flag that says whether something is there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn boolean(&mut self, value: bool) {
         if self.tight { self.bits.push(value) } else { self.out.push(u8::from(value)) }
     }
 
     /// A boolean that loose encoding does not have.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tight_boolean(&mut self, value: bool) {
         if self.tight {
             self.bits.push(value);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn byte(&mut self, value: u8) {
         self.out.push(value);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn short(&mut self, value: i16) {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn int(&mut self, value: i32) {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn long(&mut self, value: i64) {
         let bytes = value.to_be_bytes();
         let [_, _, _, _, low @ ..] = bytes;
@@ -98,35 +111,44 @@ impl<'w, 'c> Writer<'w, 'c> {
         self.out.extend_from_slice(bytes);
     }
 
-    #[inline]
-    pub(crate) fn string(&mut self, value: Option<&Str>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    pub(crate) fn string(&mut self, value: Option<&Str>) -> Result<(), Refusal> {
         self.boolean(value.is_some());
-        let Some(value) = value else { return Ok(()) };
+        match value {
+            Some(value) => self.present_string(value),
+            None => Ok(()),
+        }
+    }
+
+    fn present_string(&mut self, value: &Str) -> Result<(), Refusal> {
         let bytes = value.as_wire();
         let limit = if self.tight { MAX_TIGHT_STRING } else { MAX_LOOSE_STRING };
         let len = match u16::try_from(bytes.len()) {
             Ok(len) if usize::from(len) <= limit => len,
-            _ => {
-                let kind = EncodeErrorKind::StringTooLong { len: bytes.len(), limit };
-                return Err(EncodeError::new(kind));
-            }
+            _ => return Err(refusal(EncodeErrorKind::StringTooLong { len: bytes.len(), limit })),
         };
         if self.tight {
             self.bits.push(value.is_plain_ascii());
         }
+        self.out.reserve(2 + bytes.len());
         self.out.extend_from_slice(&len.to_be_bytes());
         self.out.extend_from_slice(bytes);
         Ok(())
     }
 
-    #[inline]
-    pub(crate) fn bytes(&mut self, value: Option<&'c [u8]>) -> Result<(), EncodeError> {
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, value: Option<&'c [u8]>) -> Result<(), Refusal> {
         self.boolean(value.is_some());
-        let Some(bytes) = value else { return Ok(()) };
+        match value {
+            Some(value) => self.present_bytes(value),
+            None => Ok(()),
+        }
+    }
+
+    fn present_bytes(&mut self, bytes: &'c [u8]) -> Result<(), Refusal> {
         let Ok(len) = i32::try_from(bytes.len()) else {
             let limit = i32::MAX.unsigned_abs() as usize;
-            let kind = EncodeErrorKind::FrameTooLarge { len: bytes.len(), limit };
-            return Err(EncodeError::new(kind));
+            return Err(refusal(EncodeErrorKind::FrameTooLarge { len: bytes.len(), limit }));
         };
         self.int(len);
         match self.large.get_mut(self.large_len) {
@@ -140,65 +162,77 @@ impl<'w, 'c> Writer<'w, 'c> {
     }
 
     /// The length of an array or a stack trace.
-    pub(crate) fn count(&mut self, len: usize) -> Result<(), EncodeError> {
+    pub(crate) fn count(&mut self, len: usize) -> Result<(), Refusal> {
         match i16::try_from(len) {
             Ok(count) => {
                 self.short(count);
                 Ok(())
             }
-            Err(_) => {
-                let kind = EncodeErrorKind::TooManyElements { len, limit: MAX_ARRAY };
-                Err(EncodeError::new(kind))
-            }
+            Err(_) => Err(refusal(EncodeErrorKind::TooManyElements { len, limit: MAX_ARRAY })),
         }
     }
 
     /// Into an object inside the one being written.
-    #[inline]
-    pub(crate) fn descend(&mut self) -> Result<(), EncodeError> {
+    #[inline(always)]
+    pub(crate) fn descend(&mut self) -> Result<(), Refusal> {
         let limit = Limits::DEFAULT.max_nesting;
         self.depth += 1;
         if self.depth > limit {
-            return Err(EncodeError::new(EncodeErrorKind::TooDeep { limit }));
+            return Err(refusal(EncodeErrorKind::TooDeep { limit }));
         }
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn ascend(&mut self) {
         self.depth -= 1;
     }
 
     /// Whether cached fields go through a cache on this connection.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn has_cache(&self) -> bool {
         self.cache.is_some()
     }
 
-    /// Writes the number of a value the peer has; false when it has not got it yet.
+    /// Writes the number of a value that the peer has.
     #[inline]
-    pub(crate) fn reference(&mut self, hash: Option<u64>, is: impl Fn(&Cached) -> bool) -> bool {
-        let found = match (&self.cache, hash) {
-            (Some(cache), Some(hash)) => cache.find(hash, is),
-            (Some(cache), None) => cache.find_null(),
-            (None, _) => None,
+    pub(crate) fn reference_to<T: Nested>(&mut self, object: &T) -> Found {
+        let slot = match &mut self.cache {
+            Some(cache) => cache.find(object),
+            None => Err(0),
         };
-        self.boolean(found.is_none());
-        if let Some(slot) = found {
-            self.out.extend_from_slice(&slot.to_be_bytes());
+        self.reference(slot)
+    }
+
+    /// Writes the number of null, when the peer has it.
+    #[inline]
+    pub(crate) fn reference_to_null(&mut self) -> Found {
+        let slot = self.cache.as_ref().and_then(|cache| cache.find_null());
+        self.reference(slot.ok_or(0))
+    }
+
+    #[inline]
+    fn reference(&mut self, slot: Result<u16, u64>) -> Found {
+        self.boolean(slot.is_err());
+        match slot {
+            Ok(slot) => {
+                self.out.extend_from_slice(&slot.to_be_bytes());
+                Found::Written
+            }
+            Err(hash) => Found::New(hash),
         }
-        found.is_some()
     }
 
     /// Writes a value the peer has not got, with the number it is to have.
     ///
     /// Loose encoding gives out the number first, tight encoding after what is inside has got its own.
+    #[cold]
     pub(crate) fn introduce(
         &mut self,
         hash: u64,
         cached: Cached,
-        write: impl FnOnce(&mut Self) -> Result<(), EncodeError>,
-    ) -> Result<(), EncodeError> {
+        write: impl FnOnce(&mut Self) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let Some(cache) = &mut self.cache else { return write(self) };
         if !self.tight {
             let index = cache.insert(hash, cached);
@@ -241,6 +275,11 @@ impl<'w, 'c> Writer<'w, 'c> {
         }
         stream
     }
+}
+
+#[cold]
+fn refusal(kind: EncodeErrorKind) -> Refusal {
+    Box::new(EncodeError::new(kind))
 }
 
 /// Inserts bytes with one copy of them; only what comes after is moved.
