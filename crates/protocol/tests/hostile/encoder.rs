@@ -67,7 +67,7 @@ fn a_frame_is_written_at_the_peers_limit_and_refused_one_past_it() {
     let partial = || PartialCommand { data: Some(Bytes::from(vec![7; 1000])), command_id: 1 };
     for format in [TIGHT, LOOSE] {
         let len = encode(format, partial()).unwrap().len() - 4;
-        let limited = |limit: usize| WireFormat { max_frame_size: limit as u64, ..format };
+        let limited = |limit: usize| WireFormat { max_frame_size: limit as i64, ..format };
         encode(limited(len), partial()).unwrap();
         let kind = encode(limited(len - 1), partial()).unwrap_err();
         assert_eq!(kind, EncodeErrorKind::FrameTooLarge { len, limit: len - 1 });

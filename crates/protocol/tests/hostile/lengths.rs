@@ -10,7 +10,7 @@ fn a_frame_is_taken_at_the_limit_and_refused_one_past_it() {
     for (max_frame_size, refused) in [(frame.len(), false), (frame.len() - 1, true)] {
         let limits = Limits { max_frame_size, ..Limits::DEFAULT };
         assert_eq!(Decoder::new(LOOSE, limits).decode(&frame).is_err(), refused);
-        let negotiated = WireFormat { max_frame_size: max_frame_size as u64, ..LOOSE };
+        let negotiated = WireFormat { max_frame_size: max_frame_size as i64, ..LOOSE };
         assert_eq!(Decoder::new(negotiated, Limits::DEFAULT).decode(&frame).is_err(), refused);
     }
 }
