@@ -1,7 +1,7 @@
 //! What decoding allocates: never much more than the limit of a frame, and nothing for a promise.
 
 use bytes::Bytes;
-use rewire_protocol::{DecodeErrorKind, Decoder, FrameReader, Limits, WireFormat};
+use rewire_protocol::{Decoder, FrameReader, Limits, WireFormat};
 
 use crate::frame::{Frame, LOOSE, code};
 
