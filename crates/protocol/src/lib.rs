@@ -1,5 +1,7 @@
 //! OpenWire, the wire protocol of ActiveMQ: commands, encodings and negotiation, without I/O.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod command;
 mod error;
 mod frame;

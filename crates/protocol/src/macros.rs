@@ -132,6 +132,12 @@ macro_rules! cached {
     (to SessionId $s:ident) => { crate::wire::cache::Cached::Session($s.clone()) };
     (to ConsumerId $s:ident) => { crate::wire::cache::Cached::Consumer($s.clone()) };
     (to ProducerId $s:ident) => { crate::wire::cache::Cached::Producer($s.clone()) };
+    (to LocalTransactionId $s:ident) => {
+        crate::wire::cache::Cached::Transaction(crate::TransactionId::Local($s.clone()))
+    };
+    (to XaTransactionId $s:ident) => {
+        crate::wire::cache::Cached::Transaction(crate::TransactionId::Xa(Box::new($s.clone())))
+    };
     (to $other:ident $s:ident) => {
         crate::wire::cache::Cached::Other(Box::new($s.clone().into()))
     };
@@ -151,21 +157,38 @@ macro_rules! cached {
     (is SessionId $s:ident $c:ident) => { cached!(@is Session $s $c) };
     (is ConsumerId $s:ident $c:ident) => { cached!(@is Consumer $s $c) };
     (is ProducerId $s:ident $c:ident) => { cached!(@is Producer $s $c) };
+    (is LocalTransactionId $s:ident $c:ident) => { cached!(@is_transaction Local $s $c) };
+    (is XaTransactionId $s:ident $c:ident) => { cached!(@is_transaction Xa $s $c) };
     (is $other:ident $s:ident $c:ident) => {{ let _ = $c; false }};
     (@is $variant:ident $s:ident $c:ident) => {
         matches!($c, crate::wire::cache::Cached::$variant(id) if id == $s)
+    };
+    (@is_transaction $variant:ident $s:ident $c:ident) => {
+        if let crate::wire::cache::Cached::Transaction(crate::TransactionId::$variant(id)) = $c {
+            std::borrow::Borrow::<Self>::borrow(id) == $s
+        } else {
+            false
+        }
     };
     (hash BrokerId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash ConnectionId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash SessionId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash ConsumerId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash ProducerId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
+    (hash LocalTransactionId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
+    (hash XaTransactionId $s:ident) => { crate::wire::cache::hash_of(Self::ROW.code, $s) };
     (hash $other:ident $s:ident) => { u64::from(Self::ROW.code) };
     (hint BrokerId $s:ident) => { cached!(@hint $s.value, 0, 0) };
     (hint ConnectionId $s:ident) => { cached!(@hint $s.value, 0, 0) };
     (hint SessionId $s:ident) => { cached!(@hint $s.connection_id, $s.value, 0) };
     (hint ConsumerId $s:ident) => { cached!(@hint $s.connection_id, $s.value, $s.session_id) };
     (hint ProducerId $s:ident) => { cached!(@hint $s.connection_id, $s.value, $s.session_id) };
+    (hint LocalTransactionId $s:ident) => {
+        crate::wire::cache::Hint::new(Self::ROW.code, None, $s.value, 0)
+    };
+    (hint XaTransactionId $s:ident) => {
+        crate::wire::cache::Hint::new(Self::ROW.code, None, i64::from($s.format_id), 0)
+    };
     (hint $other:ident $s:ident) => { crate::wire::cache::Hint::NONE };
     (@hint $text:expr, $number:expr, $other:expr) => {
         crate::wire::cache::Hint::new(Self::ROW.code, $text.as_ref(), $number, $other)

@@ -51,7 +51,7 @@ impl Source<'_> {
 
     fn value(&mut self, row: &FieldRow) -> Value {
         let number = self.next();
-        let null = number % 4 == 0;
+        let null = number.is_multiple_of(4);
         match row.kind {
             Kind::Boolean => Value::Boolean(number % 2 == 1),
             Kind::Byte => Value::Integer(i64::from(number.to_le_bytes()[0].cast_signed())),

@@ -253,6 +253,28 @@ impl Command {
     }
 }
 
+/// The same expression for whatever structure a command is.
+macro_rules! each {
+    ($command:expr, $structure:ident => $value:expr) => {
+        each!(@ $command, $structure => $value,
+            WireFormatInfo BrokerInfo ConnectionInfo SessionInfo ConsumerInfo ProducerInfo
+            TransactionInfo DestinationInfo RemoveSubscriptionInfo KeepAliveInfo ShutdownInfo
+            RemoveInfo ControlCommand FlushCommand ConnectionError ConsumerControl
+            ConnectionControl ProducerAck MessagePull MessageDispatch MessageAck Response
+            ExceptionResponse DataResponse DataArrayResponse IntegerResponse DiscoveryEvent
+            JournalTopicAck JournalQueueAck JournalTrace JournalTransaction SubscriptionInfo
+            PartialCommand LastPartialCommand ReplayCommand MessageDispatchNotification
+            NetworkBridgeFilter BrokerSubscriptionInfo MessageId LocalTransactionId
+            XaTransactionId ConnectionId SessionId ConsumerId ProducerId BrokerId
+            Destination Message)
+    };
+    (@ $command:expr, $structure:ident => $value:expr, $($name:ident)*) => {
+        match $command {
+            $(Command::$name($structure) => $value,)*
+        }
+    };
+}
+
 /// A field that may hold any structure.
 impl Nested for Box<Command> {
     const CLASS: &'static str = "DataStructure";
@@ -281,21 +303,7 @@ impl Nested for Box<Command> {
     }
 
     fn to_cached(&self) -> Cached {
-        match &**self {
-            Command::BrokerId(id) => id.to_cached(),
-            Command::ConnectionId(id) => id.to_cached(),
-            Command::SessionId(id) => id.to_cached(),
-            Command::ConsumerId(id) => id.to_cached(),
-            Command::ProducerId(id) => id.to_cached(),
-            Command::Destination(destination) => destination.to_cached(),
-            Command::LocalTransactionId(_) | Command::XaTransactionId(_) => {
-                match super::TransactionId::from_command(Command::clone(self)) {
-                    Ok(id) => Cached::Transaction(id),
-                    Err(_) => Cached::Other(self.clone()),
-                }
-            }
-            _ => Cached::Other(self.clone()),
-        }
+        each!(&**self, structure => structure.to_cached())
     }
 
     fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
@@ -314,41 +322,15 @@ impl Nested for Box<Command> {
     }
 
     fn is_cached(&self, cached: &Cached) -> bool {
-        match &**self {
-            Command::BrokerId(id) => id.is_cached(cached),
-            Command::ConnectionId(id) => id.is_cached(cached),
-            Command::SessionId(id) => id.is_cached(cached),
-            Command::ConsumerId(id) => id.is_cached(cached),
-            Command::ProducerId(id) => id.is_cached(cached),
-            Command::Destination(destination) => destination.is_cached(cached),
-            Command::LocalTransactionId(id) => {
-                matches!(cached, Cached::Transaction(super::TransactionId::Local(other)) if other == id)
-            }
-            Command::XaTransactionId(id) => {
-                matches!(cached, Cached::Transaction(super::TransactionId::Xa(other)) if other == id)
-            }
-            _ => false,
-        }
+        each!(&**self, structure => structure.is_cached(cached))
     }
 
     fn cache_hash(&self) -> u64 {
-        match &**self {
-            Command::BrokerId(id) => id.cache_hash(),
-            Command::ConnectionId(id) => id.cache_hash(),
-            Command::SessionId(id) => id.cache_hash(),
-            Command::ConsumerId(id) => id.cache_hash(),
-            Command::ProducerId(id) => id.cache_hash(),
-            Command::Destination(destination) => destination.cache_hash(),
-            Command::LocalTransactionId(_) | Command::XaTransactionId(_) => {
-                super::TransactionId::from_command(Command::clone(self))
-                    .map_or(0, |id| id.cache_hash())
-            }
-            other => u64::from(other.code()),
-        }
+        each!(&**self, structure => structure.cache_hash())
     }
 
     fn cache_hint(&self) -> Hint {
-        Hint::NONE
+        each!(&**self, structure => structure.cache_hint())
     }
 
     fn from_command(command: Command) -> Result<Self, ValueError> {
@@ -390,23 +372,26 @@ macro_rules! boxed_nested {
             }
 
             fn to_cached(&self) -> Cached {
-                Cached::Other(Box::new(self.clone().into()))
+                (**self).to_cached()
             }
 
-            fn load_cached(_: &mut Option<Self>, _: &Cached) -> bool {
-                false
+            fn load_cached(place: &mut Option<Self>, cached: &Cached) -> bool {
+                let mut structure = None;
+                let is_same = <$name as Nested>::load_cached(&mut structure, cached);
+                *place = structure.map(Self::new);
+                is_same
             }
 
-            fn is_cached(&self, _: &Cached) -> bool {
-                false
+            fn is_cached(&self, cached: &Cached) -> bool {
+                (**self).is_cached(cached)
             }
 
             fn cache_hash(&self) -> u64 {
-                u64::from($name::ROW.code)
+                (**self).cache_hash()
             }
 
             fn cache_hint(&self) -> Hint {
-                Hint::NONE
+                (**self).cache_hint()
             }
 
             fn from_command(command: Command) -> Result<Self, ValueError> {
@@ -422,4 +407,4 @@ macro_rules! boxed_nested {
     )*};
 }
 
-boxed_nested! { BrokerInfo ConsumerInfo }
+boxed_nested! { BrokerInfo ConnectionInfo ConsumerInfo JournalQueueAck JournalTopicAck XaTransactionId }

@@ -82,6 +82,10 @@ impl Command {
 
     /// The number of the command this answers, if it is an answer.
     #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "most commands are no answers; tested below"
+    )]
     pub fn correlation_id(&self) -> Option<i32> {
         match self {
             Self::Response(response) => Some(response.correlation_id),

@@ -115,13 +115,11 @@ impl Destination {
     }
 
     pub(crate) fn set(&mut self, field: &str, value: Value) -> Result<(), ValueError> {
-        match value {
-            Value::String(name) if field == NAME => {
-                self.physical_name = name;
-                Ok(())
-            }
-            _ => Err(ValueError::new("a destination has a name and nothing else")),
-        }
+        let (NAME, Value::String(name)) = (field, value) else {
+            return Err(ValueError::new("a destination has a name and nothing else"));
+        };
+        self.physical_name = name;
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{Command, ConnectionId};
 use crate::macros::{attr, cached, fields, structure};
 use crate::value::ValueError;
-use crate::wire::cache::{Cached, Hint, hash_of};
+use crate::wire::cache::{Cached, Hint};
 use crate::wire::field::{Fields, Nested};
 use crate::wire::reader::{Fault, Reader};
 use crate::wire::writer::{Refusal, Writer};
@@ -167,13 +167,16 @@ impl Nested for TransactionId {
     }
 
     fn cache_hash(&self) -> u64 {
-        hash_of(self.code(), self)
+        match self {
+            Self::Local(id) => id.cache_hash(),
+            Self::Xa(id) => id.cache_hash(),
+        }
     }
 
     fn cache_hint(&self) -> Hint {
         match self {
-            Self::Local(id) => Hint::new(LocalTransactionId::ROW.code, None, id.value, 0),
-            Self::Xa(id) => Hint::new(XaTransactionId::ROW.code, None, id.format_id.into(), 0),
+            Self::Local(id) => id.cache_hint(),
+            Self::Xa(id) => id.cache_hint(),
         }
     }
 

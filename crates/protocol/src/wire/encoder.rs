@@ -89,7 +89,7 @@ impl Encoder {
             out.resize(body + 1 + gap, 0);
             let mut writer = Writer::new(format, out, &mut self.bits, self.cache.as_mut());
             command.write(&mut writer)?;
-            let stream = writer.finish(body + 1, gap);
+            let stream = writer.finish(body + 1, gap)?;
             if let Some(guess) = self.streams.get_mut(usize::from(code)) {
                 *guess = u8::try_from(stream).unwrap_or(1);
             }

@@ -77,18 +77,26 @@ pub(crate) const fn is_marshall_aware(code: u8) -> bool {
     matches!(code, 1 | 23..=29)
 }
 
+/// Adds the place to a fault, unless a place further in has been named already.
 #[cold]
-pub(crate) fn within(fault: Fault, structure: &'static str, field: &'static str) -> Fault {
-    Box::new((*fault).within(structure, field))
+pub(crate) fn within(mut fault: Fault, structure: &'static str, field: &'static str) -> Fault {
+    if fault.structure.is_empty() {
+        (fault.structure, fault.field) = (structure, field);
+    }
+    fault
 }
 
+/// The same for what cannot be written.
 #[cold]
 pub(crate) fn refused_within(
-    refusal: Refusal,
+    mut refusal: Refusal,
     structure: &'static str,
     field: &'static str,
 ) -> Refusal {
-    Box::new((*refusal).within(structure, field))
+    if refusal.structure.is_empty() {
+        (refusal.structure, refusal.field) = (structure, field);
+    }
+    refusal
 }
 
 #[cold]
@@ -200,9 +208,8 @@ impl Field for Option<Str> {
     }
 
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        optional(value, |value| match value {
-            Value::String(string) => Ok(string),
-            _ => Err(expected("a string")),
+        optional(value, |value| {
+            if let Value::String(string) = value { Ok(string) } else { Err(expected("a string")) }
         })
     }
 }
@@ -225,9 +232,8 @@ impl Field for Option<Bytes> {
     }
 
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        optional(value, |value| match value {
-            Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(expected("bytes")),
+        optional(value, |value| {
+            if let Value::Bytes(bytes) = value { Ok(bytes) } else { Err(expected("bytes")) }
         })
     }
 }
@@ -252,9 +258,12 @@ impl Field for Option<Box<Throwable>> {
     }
 
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        optional(value, |value| match value {
-            Value::Throwable(throwable) => Ok(throwable),
-            _ => Err(expected("an exception")),
+        optional(value, |value| {
+            if let Value::Throwable(throwable) = value {
+                Ok(throwable)
+            } else {
+                Err(expected("an exception"))
+            }
         })
     }
 }
@@ -363,10 +372,8 @@ fn read_object<T: Nested>(object: &mut Option<T>, r: &mut Reader<'_>) -> Result<
 }
 
 fn object_from_value<T: Nested>(value: Value) -> Result<T, ValueError> {
-    match value {
-        Value::Object(command) => T::from_command(*command),
-        _ => Err(expected("an object")),
-    }
+    let Value::Object(command) = value else { return Err(expected("an object")) };
+    T::from_command(*command)
 }
 
 impl<T: Nested> Field for Option<Vec<Option<T>>> {
@@ -395,9 +402,9 @@ impl<T: Nested> Field for Option<Vec<Option<T>>> {
     }
 
     fn from_value(value: Value) -> Result<Self, ValueError> {
-        optional(value, |value| match value {
-            Value::Array(array) => array.into_iter().map(Field::from_value).collect(),
-            _ => Err(expected("an array")),
+        optional(value, |value| {
+            let Value::Array(array) = value else { return Err(expected("an array")) };
+            array.into_iter().map(Field::from_value).collect()
         })
     }
 }

@@ -253,14 +253,15 @@ impl<'w, 'c> Writer<'w, 'c> {
 
     /// Puts the boolean stream where it belongs, `gap` bytes having been left for it at `start`, and
     /// the large fields after it. Returns the length of the stream.
-    pub(crate) fn finish(self, start: usize, gap: usize) -> usize {
+    pub(crate) fn finish(self, start: usize, gap: usize) -> Result<usize, Refusal> {
         let Self { out, bits, large, large_len, .. } = self;
         let stream = bits.encoded_len();
-        let end = out.len();
-        if stream > gap {
-            out.resize(end + stream - gap, 0);
+        if stream > MAX_STREAM {
+            return Err(refusal(EncodeErrorKind::Unreadable("too many booleans for one command")));
         }
         if stream != gap {
+            let end = out.len();
+            out.resize(end.max(end + stream - gap), 0);
             out.copy_within(start + gap..end, start + stream);
             out.truncate(end + stream - gap);
         }
@@ -273,9 +274,12 @@ impl<'w, 'c> Writer<'w, 'c> {
             insert(out, at, bytes);
             added += bytes.len();
         }
-        stream
+        Ok(stream)
     }
 }
+
+/// The longest boolean stream with its header: Java reads its length as a signed short.
+const MAX_STREAM: usize = 3 + MAX_ARRAY;
 
 #[cold]
 fn refusal(kind: EncodeErrorKind) -> Refusal {

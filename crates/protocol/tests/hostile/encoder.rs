@@ -200,6 +200,31 @@ fn the_boolean_stream_may_grow_and_shrink_from_one_frame_to_the_next() {
 }
 
 #[test]
+fn a_boolean_stream_is_written_at_the_limit_of_32767_bytes_and_refused_one_past_it() {
+    // A response with an array of nulls takes 2 booleans, and 1 for each element.
+    let arrays = |nulls: usize| {
+        let array = |len| {
+            let data = Some(vec![None; len]);
+            DataArrayResponse { data, ..DataArrayResponse::default() }
+        };
+        // Each array inside takes 1 more for itself.
+        let (whole, rest) = (nulls / 30_000, nulls % 30_000);
+        let lens = std::iter::repeat_n(30_000, whole).chain([rest]);
+        let inner = lens.map(|len| Some(Box::new(Command::from(array(len))))).collect();
+        DataArrayResponse { data: Some(inner), ..DataArrayResponse::default() }
+    };
+    let limit = 8 * 32_767;
+    let booleans = |nulls: usize| 2 + 3 * (nulls / 30_000 + 1) + nulls;
+    let most = (0..limit).rev().find(|nulls| booleans(*nulls) <= limit).unwrap();
+    assert_eq!(booleans(most), limit);
+    let limits = Limits { max_elements: usize::MAX, ..Limits::DEFAULT };
+    let frame = encode(WireFormat { size_prefix: false, ..TIGHT }, arrays(most)).unwrap();
+    let decoded = Decoder::new(TIGHT, limits).decode(&frame.into()).unwrap();
+    assert!(decoded == Some(arrays(most).into()));
+    assert!(matches!(encode(TIGHT, arrays(most + 1)), Err(EncodeErrorKind::Unreadable(_))));
+}
+
+#[test]
 fn frames_are_appended_to_what_is_already_there() {
     let mut out = b"before".to_vec();
     let session = SessionInfo {

@@ -16,6 +16,15 @@
 //! `encoder` is the other direction, `memory` counts what decoding allocates.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../../examples/vectors/bodies.rs"]
+mod bodies;
+#[path = "../../examples/vectors/check.rs"]
+#[allow(dead_code, reason = "only its way of reading records is used")]
+mod check;
+#[path = "../../examples/vectors/fields.rs"]
+#[allow(dead_code, reason = "a part of `check`")]
+mod fields;
+
 mod arrays;
 mod before_negotiation;
 mod booleans_and_cache;

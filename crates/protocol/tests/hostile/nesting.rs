@@ -1,6 +1,6 @@
 //! Point 4: nesting has a limit, and what is nested as deeply as that can be handled on a small stack.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash};
 
 use rewire_protocol::{
     BrokerInfo, Command, DataArrayResponse, DataResponse, DecodeErrorKind, Decoder,

@@ -9,10 +9,8 @@ fn control(text: &[u8]) -> Frame {
 }
 
 fn text_of(command: &Command) -> Str {
-    match command {
-        Command::ControlCommand(control) => control.command.clone().unwrap(),
-        other => panic!("not a ControlCommand: {other:?}"),
-    }
+    let Command::ControlCommand(control) = command else { panic!("another: {command:?}") };
+    control.command.clone().unwrap()
 }
 
 #[test]
