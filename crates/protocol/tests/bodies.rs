@@ -157,8 +157,8 @@ fn text_written_directly_is_the_same_as_through_a_body() {
 }
 
 #[test]
-fn text_is_shared_with_the_content_it_was_read_from() {
-    let content = encode_text("shared, not copied").unwrap();
+fn a_long_text_is_shared_with_the_content_it_was_read_from() {
+    let content = encode_text(&"shared, not copied ".repeat(1000)).unwrap();
     let body = Body::decode(BodyKind::Text, Some(&content), false, &Limits::DEFAULT).unwrap();
     let Body::Text(Some(text)) = body else { panic!("a text body is read as text") };
     assert_eq!(text.as_wire().as_ptr(), content.slice(4..).as_ptr());
