@@ -199,7 +199,6 @@ macro_rules! option_set {
         $(
             $(#[doc = $doc])*
             #[doc = concat!("\n\nIn a URI `", $name, "`.")]
-            #[must_use]
             pub fn $field(mut self, value: $ty) -> Self {
                 self.options.$field = value;
                 self.give($name);
