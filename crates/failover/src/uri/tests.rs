@@ -37,17 +37,11 @@ fn option(text: &str, name: &str) -> OptionValue {
 }
 
 fn is_unknown(error: &UriError, name: &str, suggestion: Option<&str>) -> bool {
-    match &error.kind {
-        UriErrorKind::UnknownOption { option, nearest, .. } => {
-            option == name && nearest.as_deref() == suggestion
-        }
-        _ => false,
-    }
+    matches!(&error.kind, UriErrorKind::UnknownOption { option, nearest, .. }
+        if option == name && nearest.as_deref() == suggestion)
 }
 
 fn is_misplaced(error: &UriError, write: &str) -> bool {
-    match &error.kind {
-        UriErrorKind::Misplaced { instead, .. } => instead.contains(&format!("`{write}`")),
-        _ => false,
-    }
+    matches!(&error.kind, UriErrorKind::Misplaced { instead, .. }
+        if instead.contains(&format!("`{write}`")))
 }

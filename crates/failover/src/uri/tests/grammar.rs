@@ -1,6 +1,6 @@
 //! Which texts are URIs, and which brokers they name.
 
-use super::super::{MAX_BROKERS, MAX_NESTING, MAX_URI_LENGTH};
+use super::super::{MAX_BROKERS, MAX_NESTING, MAX_OPTIONS, MAX_URI_LENGTH};
 use super::{UriErrorKind, brokers, fail, option, parse};
 use crate::uri::{Attempts, BrokerUri, OptionValue, PushedBrokers, Scheme};
 
@@ -137,12 +137,11 @@ fn schemes_are_written_in_lower_case_and_must_exist() {
         ("failover:(quic://a:1)", None, false),
         ("localhost:61616", None, false),
     ] {
-        match fail(text).kind {
-            UriErrorKind::UnknownScheme { nearest: found, elsewhere: known, .. } => {
-                assert_eq!((found, known), (nearest, elsewhere), "{text}");
-            }
-            kind => panic!("{text}: {kind}"),
-        }
+        let UriErrorKind::UnknownScheme { nearest: found, elsewhere: known, .. } = fail(text).kind
+        else {
+            panic!("{text}")
+        };
+        assert_eq!((found, known), (nearest, elsewhere), "{text}");
     }
 }
 
@@ -215,10 +214,10 @@ fn an_address_that_cannot_be_dialled_is_an_error() {
         ("failover:(tcp://a b:1)", "a character that no host has"),
         ("failover:(tcp://a:1/x)", "a path that is not a local address (/host:port)"),
     ] {
-        match fail(text).kind {
-            UriErrorKind::BadAddress { problem: found, .. } => assert_eq!(found, problem, "{text}"),
-            kind => panic!("{text}: {kind}"),
-        }
+        let UriErrorKind::BadAddress { problem: found, .. } = fail(text).kind else {
+            panic!("{text}")
+        };
+        assert_eq!(found, problem, "{text}");
     }
 }
 
@@ -264,7 +263,14 @@ fn everything_has_a_limit() {
         format!("failover:({})", brokers.join(","))
     };
     assert_eq!(brokers(&list(MAX_BROKERS)).len(), MAX_BROKERS);
-    assert!(matches!(fail(&list(MAX_BROKERS + 1)).kind, UriErrorKind::TooMany { .. }));
+    let error = fail(&list(MAX_BROKERS + 1));
+    assert!(matches!(error.kind, UriErrorKind::TooMany { limit: MAX_BROKERS, .. }));
+    assert_eq!(error.at, list(MAX_BROKERS + 1).find(&format!("tcp://h{MAX_BROKERS}:")));
+
+    let options = |count: usize| format!("failover:()?{}", vec!["timeout=1"; count].join("&"));
+    assert!(brokers(&options(MAX_OPTIONS)).is_empty());
+    let error = fail(&options(MAX_OPTIONS + 1));
+    assert!(matches!(error.kind, UriErrorKind::TooMany { limit: MAX_OPTIONS, .. }));
 
     let nest = |depth: usize| {
         format!("failover:({}tcp://a:1{})", "failover:(".repeat(depth), ")".repeat(depth))

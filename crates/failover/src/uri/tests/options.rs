@@ -72,10 +72,8 @@ fn every_row_reads_what_it_writes() {
     let failover = FailoverOptions::default();
     let transport = TransportOptions::default();
     for row in FailoverOptions::rows().iter().chain(TransportOptions::rows()) {
-        let value = match failover.value(row) {
-            Absent => transport.value(row),
-            value => value,
-        };
+        let of_failover = failover.value(row);
+        let value = if of_failover == Absent { transport.value(row) } else { of_failover };
         let (mut failover, mut transport) = (failover.clone(), transport.clone());
         if value != Absent {
             assert!(failover.set(row.name, &value) || transport.set(row.name, &value), "{row:?}");
@@ -139,6 +137,8 @@ fn attempts_mean_what_they_mean_in_java() {
     assert_eq!(limit("3"), Attempts::AtMost(NonZeroU32::new(3).unwrap()));
     assert_eq!(limit("-2"), Attempts::at_most(1));
     assert!(!Attempts::Unlimited.is_exhausted(u32::MAX));
+    assert!(!Attempts::at_most(3).is_exhausted(2));
+    assert!(Attempts::at_most(3).is_exhausted(3));
     assert!(Attempts::Never.is_exhausted(1));
     assert!(!Attempts::Never.is_reconnecting());
     assert_eq!(option("failover:()?maxReconnectAttempts=-2", "maxReconnectAttempts"), Integer(-2));
