@@ -1,4 +1,5 @@
-//! How many passes over the brokers are made before giving up, with the meanings Java's numbers have.
+//! How many passes over the brokers are made before giving up, with the meanings Java's numbers
+//! have.
 
 use std::num::NonZeroU32;
 

@@ -13,8 +13,8 @@ use super::{MAX_URI_LENGTH, too_long};
 
 /// How a broker is spoken to.
 ///
-/// What Java calls `nio` is a way to wait for bytes, and `auto` lets the broker find out the protocol:
-/// to a client both are `tcp`, and with `ssl` they are `ssl`.
+/// What Java calls `nio` is a way to wait for bytes, and `auto` lets the broker find out the
+/// protocol: to a client both are `tcp`, and with `ssl` they are `ssl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -105,10 +105,10 @@ impl fmt::Display for HostPort {
 
 /// One broker: `tcp://host:port`, with options if there are any.
 ///
-/// **Two brokers are equal when their host as written and their port are equal**, whatever their scheme
-/// and options; upper and lower case are the same. Names are never resolved to find out. (Java compares
-/// what the names resolve to, and so takes two names it cannot read, or that share an address, for one
-/// broker.)
+/// **Two brokers are equal when their host as written and their port are equal**, whatever their
+/// scheme and options; upper and lower case are the same. Names are never resolved to find out.
+/// (Java compares what the names resolve to, and so takes two names it cannot read, or that share
+/// an address, for one broker.)
 ///
 /// ```
 /// use rewire_failover::uri::BrokerUri;
@@ -121,8 +121,8 @@ impl fmt::Display for HostPort {
 /// # Ok::<(), rewire_failover::uri::UriError>(())
 /// ```
 ///
-/// A host is a name of letters, digits, `-`, `_` and `.`, or an IP address; the port has no default.
-/// `tcp://host:port/local:port` binds the socket to a local address first.
+/// A host is a name of letters, digits, `-`, `_` and `.`, or an IP address; the port has no
+/// default. `tcp://host:port/local:port` binds the socket to a local address first.
 #[derive(Clone)]
 pub struct BrokerUri {
     scheme: Scheme,
@@ -188,8 +188,8 @@ impl BrokerUri {
         self.local.as_ref()
     }
 
-    /// What its own query says, over the defaults. [`FailoverUri::transport`](super::FailoverUri::transport)
-    /// has what `nested.*` says on top.
+    /// What its own query says, over the defaults.
+    /// [`FailoverUri::transport`](super::FailoverUri::transport) has what `nested.*` says on top.
     #[must_use]
     pub fn transport(&self) -> TransportOptions {
         let mut options = TransportOptions::default();
@@ -267,7 +267,8 @@ impl fmt::Debug for BrokerUri {
 /// Reads brokers, and knows what must not be repeated in a message.
 pub(super) struct BrokerReader {
     place: Place,
-    /// An `@` somewhere says that a password may be anywhere: a comma in it makes two brokers of one.
+    /// An `@` somewhere says that a password may be anywhere: a comma in it makes two brokers of
+    /// one.
     hides: bool,
     /// `jms.*` that stood in the query of a lone broker.
     pub(super) jms: Settings,
@@ -336,8 +337,14 @@ impl BrokerReader {
             scheme.starts_with(|first: char| first.is_ascii_alphabetic())
                 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         };
+        // `localhost:61616` has a host where its scheme should be.
+        let is_host = |scheme: &str, rest: &str| {
+            rest.starts_with(|first: char| first.is_ascii_digit())
+                && scheme != "failover"
+                && Scheme::find(scheme).is_none()
+        };
         match text.split_once(':') {
-            Some((scheme, rest)) if valid(scheme) => Ok((scheme, rest)),
+            Some((scheme, rest)) if valid(scheme) && !is_host(scheme, rest) => Ok((scheme, rest)),
             Some(_) | None => Err(UriErrorKind::NoScheme { text: self.shown(text) }),
         }
     }

@@ -10,8 +10,8 @@ use super::query::{Setting, Settings, Space, interpret};
 
 /// Builds a [`FailoverUri`] from values: brokers, options by their types, `nested.*` and `jms.*`.
 ///
-/// A method for each option of [`FailoverOptions`]; those not called stay at their defaults. Durations
-/// are kept in whole milliseconds, what is under one is cut off.
+/// A method for each option of [`FailoverOptions`]; those not called stay at their defaults.
+/// Durations are kept in whole milliseconds, what is under one is cut off.
 ///
 /// ```
 /// use std::time::Duration;

@@ -15,7 +15,6 @@ use super::query::{Setting, Settings, Space, read};
 use super::{MAX_BROKERS, MAX_NESTING, MAX_URI_LENGTH, too_long};
 
 /// A URI taken apart.
-#[derive(Debug)]
 pub(super) struct Composite {
     /// `None` is `failover`.
     pub(super) plain: Option<Scheme>,

@@ -1,4 +1,5 @@
-//! How an option is declared: one row gives its field, its name, its default, its unit and its words.
+//! How an option is declared: one row gives its field, its name, its default, its unit and its
+//! words.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -148,7 +149,7 @@ macro_rules! option_set {
         pub struct $Set {
             $(
                 $(#[doc = $doc])*
-                #[doc = concat!("\n\nIn a URI `", $name, "`; default `", stringify!($default), "`.")]
+                #[doc = concat!("\n\n`", $name, "`, by default `", stringify!($default), "`.")]
                 pub $field: $ty,
             )*
         }
@@ -199,7 +200,6 @@ macro_rules! option_set {
         $(
             $(#[doc = $doc])*
             #[doc = concat!("\n\nIn a URI `", $name, "`.")]
-            #[must_use]
             pub fn $field(mut self, value: $ty) -> Self {
                 self.options.$field = value;
                 self.give($name);

@@ -1,12 +1,13 @@
-//! What can be wrong with a URI, said so that whoever wrote it can mend it, and without its secrets.
+//! What can be wrong with a URI, said so that whoever wrote it can mend it, and without its
+//! secrets.
 
 use std::fmt;
 
 /// A URI that is not taken: what is wrong, and where.
 ///
-/// The message names the option, the value, the byte and the nearest name that exists, as far as each
-/// applies. It never repeats a secret: the value of anything that looks like a password, what stands
-/// before an `@`, and names and values that may be the rest of a password are left out.
+/// The message names the option, the value, the byte and the nearest name that exists, as far as
+/// each applies. It never repeats a secret: the value of anything that looks like a password, what
+/// stands before an `@`, and names and values that may be the rest of a password are left out.
 ///
 /// ```
 /// use rewire_failover::uri::FailoverUri;
@@ -14,7 +15,8 @@ use std::fmt;
 /// let error = FailoverUri::parse("failover:(tcp://a:61616)?maxReconectDelay=500").unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "unknown option `maxReconectDelay` (value `500`): did you mean `maxReconnectDelay`? (at byte 25)"
+///     "unknown option `maxReconectDelay` (value `500`): did you mean `maxReconnectDelay`? \
+///      (at byte 25)"
 /// );
 /// assert_eq!(error.at, Some(25));
 /// ```

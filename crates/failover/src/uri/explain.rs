@@ -22,8 +22,8 @@ pub struct Explanation {
     pub nested: Vec<OptionExplanation>,
     /// The `jms.*` that were given, by their names without `jms.`.
     pub jms: Vec<OptionExplanation>,
-    /// The names that were given, with their prefixes, in order; for a lone broker also those of its
-    /// own query.
+    /// The names that were given, with their prefixes, in order; for a lone broker also those of
+    /// its own query.
     pub given: Vec<String>,
     /// What is legal and means nothing, or is said twice.
     pub notes: Vec<String>,

@@ -11,9 +11,9 @@ use super::value::{OptionValue, is_secret};
 /// The `jms.*` options of a URI, by their names without `jms.`.
 ///
 /// Each is checked to exist and to have a value of its type; what it means is the connection's
-/// business. Java carries them to its connection factory; only those that its setters can take as text
-/// exist. Where Java leaves the URI alone if no `jms.*` option at all is known, and the mistake shows
-/// when connecting, here an unknown one is an error at once.
+/// business. Java carries them to its connection factory; only those that its setters can take as
+/// text exist. Where Java leaves the URI alone if no `jms.*` option at all is known, and the
+/// mistake shows when connecting, here an unknown one is an error at once.
 ///
 /// ```
 /// use rewire_failover::uri::{FailoverUri, OptionValue};

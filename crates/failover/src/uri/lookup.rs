@@ -30,8 +30,8 @@ pub(super) enum Missing {
 
 /// Finds the option that `name` means.
 ///
-/// As in Java the case of the first letter does not matter (the name is made into a setter's), that of
-/// the others does.
+/// As in Java the case of the first letter does not matter (the name is made into a setter's), that
+/// of the others does.
 pub(super) fn find(place: Place, name: &str) -> Result<(Space, &'static Row), Missing> {
     match place {
         Place::Failover => find_outer(name),
@@ -119,7 +119,7 @@ fn find_inner(place: Place, name: &str) -> Result<(Space, &'static Row), Missing
         };
     }
     if let Some(row) = name.strip_prefix("nested.").and_then(broker_row) {
-        return Err(elsewhere("for the query after a list; in a broker's own", row.name));
+        return Err(elsewhere("for the query after a list", row.name));
     }
     let bare = name.strip_prefix("transport.").unwrap_or(name);
     if let Some(row) = failover_row(bare) {
@@ -211,8 +211,8 @@ pub(super) fn nearest_of(name: &str, known: &[&'static str]) -> Option<&'static 
 /// The longest name that is compared; all known ones are shorter.
 const MAX_COMPARED: usize = 64;
 
-/// How many letters must be added, taken away, replaced or swapped to make one of the other; upper and
-/// lower case are the same.
+/// How many letters must be added, taken away, replaced or swapped to make one of the other; upper
+/// and lower case are the same.
 fn distance(left: &str, right: &str) -> usize {
     let left: Vec<u8> = left.bytes().map(|byte| byte.to_ascii_lowercase()).collect();
     let right: Vec<u8> = right.bytes().map(|byte| byte.to_ascii_lowercase()).collect();

@@ -1,8 +1,8 @@
 //! Composite URIs and their options: `failover:(tcp://a:61616,tcp://b:61616)?randomize=false`.
 //!
-//! [`FailoverUri::parse`] takes what Java's client takes and refuses what it would misread: after it,
-//! nothing is checked again. Where the two differ, Java's behaviour is named at the place; the main
-//! ones:
+//! [`FailoverUri::parse`] takes what Java's client takes and refuses what it would misread: after
+//! it, nothing is checked again. Where the two differ, Java's behaviour is named at the place; the
+//! main ones:
 //!
 //! | written | Java | here |
 //! |---|---|---|
@@ -69,9 +69,9 @@ fn too_long(count: usize) -> UriError {
 /// Where brokers are and how to stay connected to one of them.
 ///
 /// All spellings of Java's client are read: `failover:(a,b)?x=y`, `failover://(a,b)?x=y`,
-/// `failover:a,b` and `failover://a`, lists inside of lists, and one broker alone (`tcp://a:61616`),
-/// which is connected to once and not again. A list can be empty: its brokers then come from
-/// `updateURIsURL`, or from discovery.
+/// `failover:a,b` and `failover://a`, lists inside of lists, and one broker alone
+/// (`tcp://a:61616`), which is connected to once and not again. A list can be empty: its brokers
+/// then come from `updateURIsURL`, or from discovery.
 ///
 /// ```
 /// use rewire_failover::uri::FailoverUri;
@@ -103,7 +103,8 @@ impl FailoverUri {
     ///
     /// # Errors
     ///
-    /// If any part of it is not understood. The error says which, where, and what it could have been.
+    /// If any part of it is not understood. The error says which, where, and what it could have
+    /// been.
     pub fn parse(text: &str) -> Result<Self, UriError> {
         let parsed = composite::parse(text)?;
         Self::assemble(parsed.plain, parsed.brokers, parsed.settings, parsed.notes)
@@ -205,8 +206,8 @@ impl FailoverUri {
 
     /// The options of the link to a broker, of the list or not: its own, and `nested.*` over them.
     ///
-    /// A broker alone announces the host it is called by (`wireFormat.host`) unless it is told another,
-    /// as in Java; one of a list announces none.
+    /// A broker alone announces the host it is called by (`wireFormat.host`) unless it is told
+    /// another, as in Java; one of a list announces none.
     #[must_use]
     pub fn transport(&self, broker: &BrokerUri) -> TransportOptions {
         let mut options = TransportOptions::default();

@@ -14,8 +14,8 @@ use super::declare::{
 option_set! {
     /// Everything that can be said about a failover link, after the list of brokers.
     ///
-    /// [`Default`] is what Java does when nothing is said. Options that Java does not have are off by
-    /// default.
+    /// [`Default`] is what Java does when nothing is said. Options that Java does not have are off
+    /// by default.
     ///
     /// ```
     /// use std::time::Duration;
@@ -28,16 +28,18 @@ option_set! {
     pub struct FailoverOptions, builder FailoverUriBuilder {
         /// Wait once after a lost link before the first pass over the brokers, and the start of the
         /// back-off. 0 means neither: Java then tries again without end and without a pause.
-        initial_reconnect_delay: Duration = Duration::from_millis(10), "initialReconnectDelay", MILLIS;
+        initial_reconnect_delay: Duration = Duration::from_millis(10),
+            "initialReconnectDelay", MILLIS;
         /// The delay before the next pass. It starts the back-off only where it differs from its
         /// default, and each success sets it back to `initialReconnectDelay`.
         reconnect_delay: Duration = Duration::from_millis(10), "reconnectDelay", MILLIS;
-        /// The most that exponential back-off makes of the delay. Does not cap `initialReconnectDelay`.
+        /// The most that exponential back-off makes of the delay. Does not cap
+        /// `initialReconnectDelay`.
         max_reconnect_delay: Duration = Duration::from_secs(30), "maxReconnectDelay", MILLIS;
         /// Multiply the delay after each failed pass; otherwise it stays as it starts.
         use_exponential_back_off: bool = true, "useExponentialBackOff", FLAG;
-        /// What the delay is multiplied by. At least 1: Java takes less, and its delay then shrinks to
-        /// nothing.
+        /// What the delay is multiplied by. At least 1: Java takes less, and its delay then shrinks
+        /// to nothing.
         reconnect_delay_exponent: f64 = 2.0, "reconnectDelayExponent", factor(1.0, f64::MAX);
         /// Passes over all brokers before giving up after a loss.
         max_reconnect_attempts: Attempts = Attempts::Unlimited, "maxReconnectAttempts", PASSES;
@@ -55,8 +57,8 @@ option_set! {
         backup_pool_size: u32 = 1, "backupPoolSize", COUNT;
         /// While on a broker that has no priority, look for one that has, and move to it.
         priority_backup: bool = false, "priorityBackup", FLAG;
-        /// The brokers that have priority when `priorityBackup` is on; empty stands for the first of
-        /// the list. Java skips one it cannot read; here it is an error.
+        /// The brokers that have priority when `priorityBackup` is on; empty stands for the first
+        /// of the list. Java skips one it cannot read; here it is an error.
         priority_uris: Vec<BrokerUri> = Vec::new(), "priorityURIs", BROKERS;
         /// Keep sent messages, up to `maxCacheSize`, and send them again after a failover.
         track_messages: bool = false, "trackMessages", FLAG;
@@ -76,8 +78,8 @@ option_set! {
         /// number below, is silence.
         warn_after_reconnect_attempts: Option<NonZeroU32> = NonZeroU32::new(10),
             "warnAfterReconnectAttempts", PASSES_OR_OFF;
-        /// Ours: the part of each delay that is left to chance, from 0 to 1, so that the clients of a
-        /// lost broker do not all return at once. 0 is Java's behaviour.
+        /// Ours: the part of each delay that is left to chance, from 0 to 1, so that the clients of
+        /// a lost broker do not all return at once. 0 is Java's behaviour.
         reconnect_jitter: f64 = 0.0, "reconnectJitter", factor(0.0, 1.0);
         /// Ours: how long one dial may take as a whole: name, connect, TLS and negotiation. 0 is no
         /// such limit; the broker's own `connectionTimeout` holds either way.

@@ -36,12 +36,12 @@ pub struct RefusedBroker {
 }
 
 impl PushedBrokers {
-    /// Reads a list whose entries stand between commas, or on lines of their own. Never fails: what is
-    /// not a broker is left out and reported.
+    /// Reads a list whose entries stand between commas, or on lines of their own. Never fails: what
+    /// is not a broker is left out and reported.
     ///
     /// Java does not trim the entries, joins lines without a comma, and takes options as they come.
-    /// Here an entry whose options do not exist keeps its place without them; so does one whose options
-    /// would weaken TLS, which are this side's to set.
+    /// Here an entry whose options do not exist keeps its place without them; so does one whose
+    /// options would weaken TLS, which are this side's to set.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut pushed = Self::default();

@@ -31,8 +31,8 @@ impl Space {
     }
 }
 
-/// One option that was given.
-#[derive(Clone, Debug)]
+/// One option that was given. No `Debug`: the value may be secret.
+#[derive(Clone)]
 pub(super) struct Setting {
     pub(super) space: Space,
     pub(super) row: &'static Row,
@@ -49,7 +49,7 @@ impl Setting {
     pub(super) fn shown_value(&self) -> OptionValue {
         match &self.value {
             OptionValue::Text(_) if is_secret(self.row.name) => OptionValue::Text("***".into()),
-            OptionValue::Text(text) => OptionValue::Text(without_userinfo(text)),
+            OptionValue::Text(text) => OptionValue::Text(without_secrets(text)),
             OptionValue::Absent
             | OptionValue::Bool(_)
             | OptionValue::Integer(_)
@@ -60,7 +60,7 @@ impl Setting {
 }
 
 /// Options in the order given, each at most once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Settings(Vec<Setting>);
 
 impl Settings {
@@ -222,16 +222,16 @@ fn show(name: &str, value: Option<&str>) -> Shown {
     }
 }
 
-/// What a URL shows of itself: user and password of a server are left out.
-fn without_userinfo(text: &str) -> String {
+/// What a URL shows of itself: user and password of a server are left out, and a query that has a
+/// secret in it.
+fn without_secrets(text: &str) -> String {
     let Some(start) = text.find("://").map(|colon| colon + 3) else { return text.to_owned() };
-    let end = text[start..].find(['/', '?']).map_or(text.len(), |length| start + length);
+    let (location, query) = text.split_at(text.find('?').unwrap_or(text.len()).max(start));
+    let query = if is_secret(query) { "?***" } else { query };
     // A password may have a slash in it that should have been encoded: better hide too much.
-    match text[start..].rfind('@').map(|found| start + found) {
-        Some(found) if found < end || text[start..found].contains(':') => {
-            format!("{}***{}", &text[..start], &text[found..])
-        }
-        Some(_) | None => text.to_owned(),
+    match location[start..].rfind('@').map(|found| start + found) {
+        Some(found) => format!("{}***{}{query}", &location[..start], &location[found..]),
+        None => format!("{location}{query}"),
     }
 }
 

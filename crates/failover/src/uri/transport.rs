@@ -102,7 +102,8 @@ option_set! {
         /// Ask for an answer to what is sent to keep the link alive.
         keep_alive_response_required: bool = false, "keepAliveResponseRequired", FLAG;
         /// How long the peer's first words may take.
-        connect_attempt_timeout: Duration = Duration::from_secs(30), "connectAttemptTimeout", MILLIS;
+        connect_attempt_timeout: Duration = Duration::from_secs(30),
+            "connectAttemptTimeout", MILLIS;
         /// How often reads are checked; unset follows the wire format.
         read_check_time: Option<u64> = None, "readCheckTime", MILLIS_OR_UNSET;
         /// How often writes are checked; unset follows the wire format.

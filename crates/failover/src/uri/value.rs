@@ -159,7 +159,12 @@ impl Shape {
                     Unit::Passes => " of passes",
                     Unit::None | Unit::Count => "",
                 };
-                format!("a whole number{unit} from {min} to {max}")
+                let range = match (min, max) {
+                    (i64::MIN, _) => String::new(),
+                    (_, i64::MAX) => format!(" from {min} up"),
+                    _ => format!(" from {min} to {max}"),
+                };
+                format!("a whole number{unit}{range}")
             }
             Kind::Float { min, .. } if min <= f64::MIN => "a number".to_owned(),
             Kind::Float { min, max } if max >= f64::MAX => format!("a number from {min} up"),
