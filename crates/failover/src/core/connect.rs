@@ -9,7 +9,7 @@ use rewire_protocol::Command;
 
 use super::io::{Completion, Event, Incoming, LinkId, Output};
 use super::state::{Active, Attempt, Outage, Replay, State};
-use super::{FailoverCore, done_response};
+use super::{FailoverCore, after, done_response};
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
@@ -120,7 +120,7 @@ impl FailoverCore {
         } else {
             delay
         };
-        self.state = State::Waiting(now + delay);
+        self.state = State::Waiting(after(now, delay));
     }
 
     pub(super) fn on_connected(&mut self, now: Instant, active: Active, replayed: usize) {

@@ -190,6 +190,12 @@ impl FailoverCore {
     }
 }
 
+/// The time `delay` after `now`, or so late that it makes no difference.
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
+    const AGES: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    now + delay.min(AGES)
+}
+
 /// The answer to what needs none.
 fn done_response(number: i32) -> Command {
     Response { correlation_id: number, ..Response::default() }.into()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::Command;
 
+use super::after;
 use super::io::{Completion, LinkId, RequestId};
 use crate::error::{GaveUp, RequestError};
 
@@ -153,13 +154,13 @@ impl Requests {
     pub(crate) fn next_timeout(&self, since: Instant, timeout: Duration) -> Option<Instant> {
         // In order of submission, so the first is the next.
         let first = self.iter().find(|entry| entry.is_message())?;
-        Some(first.submitted.max(since) + timeout)
+        Some(after(first.submitted.max(since), timeout))
     }
 
     /// The numbers of the messages that have waited too long.
     pub(crate) fn timed_out(&self, since: Instant, timeout: Duration, now: Instant) -> Vec<i32> {
         self.iter()
-            .filter(|entry| entry.is_message() && entry.submitted.max(since) + timeout <= now)
+            .filter(|entry| entry.is_message() && after(entry.submitted.max(since), timeout) <= now)
             .map(|entry| entry.command.command_id())
             .collect()
     }

@@ -10,7 +10,7 @@ use rewire_protocol::{Command, EncodeError, LinkCore, LinkEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::core::LinkId;
+use crate::core::{LinkId, after};
 use crate::error::LostReason;
 
 /// A link that is open.
@@ -62,7 +62,7 @@ impl Link {
     }
 
     fn write_due(&self) -> Option<Instant> {
-        Some(self.stuck_since? + self.write_timeout?)
+        Some(after(self.stuck_since?, self.write_timeout?))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -87,7 +87,8 @@ fn check_properties(message: &Message, expected: &Json) -> Result<(), String> {
     for (name, value) in properties.iter() {
         let found = message.property(&name.to_str(), &Limits::DEFAULT);
         // A name with a lone surrogate has no Rust string to ask by.
-        if Str::from(&*name.to_str()) == *name && found != Ok(Some(value.clone())) {
+        let speakable = name.utf16().all(|unit| !(0xD800..0xE000).contains(&unit));
+        if speakable && found != Ok(Some(value.clone())) {
             return Err(format!("property {name}: {found:?}, expected {value:?}"));
         }
     }

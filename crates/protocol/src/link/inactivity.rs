@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::offer::{LinkConfig, WireFormatOffer};
 
+/// Longer than any connection; what is agreed on beyond it makes no difference.
+const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
 #[derive(Debug)]
 pub(super) struct Inactivity {
     /// How long the peer may be silent; `None` when either side switched it off.
@@ -38,7 +41,7 @@ impl Inactivity {
         let ours = &config.offer;
         let agreed = |ours: Option<i64>, theirs: Option<i64>| {
             let least = ours.unwrap_or(0).min(theirs.unwrap_or(0)).max(0);
-            Duration::from_millis(least.cast_unsigned())
+            Duration::from_millis(least.cast_unsigned()).min(LONGEST)
         };
         let duration = agreed(ours.max_inactivity_duration, peer.max_inactivity_duration);
         let delay = agreed(

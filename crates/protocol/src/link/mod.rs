@@ -63,6 +63,7 @@ pub enum LinkError {
 
 /// What came out of a link.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every event is a command")]
 pub enum LinkEvent {
     /// The handshake is done; from here on commands can be sent.
     Opened {
@@ -111,7 +112,9 @@ impl LinkCore {
         let mut out = Vec::with_capacity(512);
         let greeting = config.offer.to_info()?;
         Encoder::new(WireFormat::HANDSHAKE).encode(&greeting.into(), &mut out)?;
-        let state = State::Greeting { deadline: now + config.handshake_timeout };
+        // However long was asked for, it ends within the day.
+        let patience = config.handshake_timeout.min(Duration::from_secs(60 * 60 * 24));
+        let state = State::Greeting { deadline: now + patience };
         let frames = FrameReader::new(limits.max_handshake_size);
         Ok(Self { config, limits, frames, out, state })
     }
