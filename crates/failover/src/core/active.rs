@@ -5,6 +5,7 @@ use std::time::Instant;
 use rewire_protocol::{Command, Throwable};
 
 use super::io::{Event, Incoming, LinkId, Output};
+use super::standby::Standby;
 use super::state::{Active, Outage, State};
 use super::{FailoverCore, done_response, offline};
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
@@ -21,6 +22,10 @@ impl FailoverCore {
                 && let Some(id) = &control.consumer_id
             {
                 self.tracker.forget(&id.clone().into());
+            }
+            if let Command::ConnectionControl(control) = &command {
+                self.on_connection_control(control);
+                self.keep_standbys(now);
             }
             self.deliver(Incoming::Command(link, command));
             return;
@@ -80,6 +85,9 @@ impl FailoverCore {
             self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
             return;
         }
+        if self.on_standby_lost(now, link) {
+            return;
+        }
         let State::Connected(active) = &self.state else { return };
         if active.link != link {
             return;
@@ -94,6 +102,11 @@ impl FailoverCore {
         self.fail_what_was_for(link);
         if !self.options.max_reconnect_attempts.is_reconnecting() {
             self.give_up(GaveUp::Lost(reason));
+            return;
+        }
+        if self.standbys.iter().any(Standby::is_ready) {
+            // Java: a ready backup is taken without the initial delay.
+            self.begin_round(now);
             return;
         }
         let delay = self.backoff.first();

@@ -22,6 +22,12 @@ impl FailoverCore {
     }
 
     pub(super) fn begin_round(&mut self, now: Instant) {
+        if let Some(active) = self.take_standby() {
+            let others = self.pool.round(&mut self.rng).into_iter();
+            let rest = others.filter(|broker| *broker != active.broker).collect();
+            self.greet(now, Attempt { active, rest, all_refused: true });
+            return;
+        }
         let mut rest: VecDeque<_> = self.pool.round(&mut self.rng).into();
         match rest.pop_front() {
             Some(broker) => self.dial(broker, rest, true),
@@ -30,26 +36,38 @@ impl FailoverCore {
     }
 
     pub(super) fn dial(&mut self, broker: BrokerUri, rest: VecDeque<BrokerUri>, all_refused: bool) {
-        self.links += 1;
-        let link = LinkId(self.links);
-        self.outputs.push_back(Output::Dial(link, broker.clone()));
-        let name = broker.location().into();
-        let active = Active { link, broker, name };
+        // Two links to one broker would be one too many.
+        self.drop_standbys_on(&broker);
+        let active = self.new_link(broker);
+        self.outputs.push_back(Output::Dial(active.link, active.broker.clone()));
         self.state = State::Dialing(Attempt { active, rest, all_refused });
     }
 
+    /// A link to a broker, not yet dialled.
+    pub(super) fn new_link(&mut self, broker: BrokerUri) -> Active {
+        self.links += 1;
+        let name = broker.location().into();
+        Active { link: LinkId(self.links), broker, name }
+    }
+
     pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId) {
+        if self.on_standby_dialed(link) {
+            return;
+        }
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Dialing(attempt) if attempt.active.link == link => {
-                let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
-                self.had_link = true;
-                if commands.is_empty() {
-                    self.on_connected(now, attempt.active, 0);
-                } else {
-                    self.replay(attempt, commands);
-                }
-            }
+            State::Dialing(attempt) if attempt.active.link == link => self.greet(now, attempt),
             other => self.state = other,
+        }
+    }
+
+    /// A link is there: what the last broker knew is said again.
+    pub(super) fn greet(&mut self, now: Instant, attempt: Attempt) {
+        let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
+        self.had_link = true;
+        if commands.is_empty() {
+            self.on_connected(now, attempt.active, 0);
+        } else {
+            self.replay(attempt, commands);
         }
     }
 
@@ -66,6 +84,9 @@ impl FailoverCore {
     }
 
     pub(super) fn on_attempt_failed(&mut self, now: Instant, link: LinkId, error: DialError) {
+        if self.on_standby_lost(now, link) {
+            return;
+        }
         let attempt = match std::mem::replace(&mut self.state, State::Idle) {
             State::Dialing(attempt) | State::Replaying(attempt, _)
                 if attempt.active.link == link =>
@@ -138,6 +159,8 @@ impl FailoverCore {
         } else {
             Event::Resumed { broker, outage, replayed, resent }
         });
+        self.standby_backoff.reset();
+        self.keep_standbys(now);
     }
 
     /// Sends what waited for a link, in order. Returns how much of it had been sent before.

@@ -11,6 +11,7 @@ use crate::error::GaveUp;
 
 impl FailoverCore {
     pub(super) fn give_up(&mut self, reason: GaveUp) {
+        self.drop_standbys();
         self.fail_requests(&reason);
         self.event(Event::GaveUp(Arc::new(reason.clone())));
         self.deliver(Incoming::Ended(reason.clone()));
@@ -33,6 +34,7 @@ impl FailoverCore {
                 return;
             }
         }
+        self.drop_standbys();
         self.fail_requests(&GaveUp::Closed);
         self.event(Event::Closed);
         self.deliver(Incoming::Ended(GaveUp::Closed));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rewire_protocol::{Command, EncodeError, Throwable};
 
+use super::topology::Topology;
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 use crate::uri::BrokerUri;
 
@@ -141,6 +142,8 @@ pub enum Event {
         /// How many unanswered requests were sent again.
         resent: usize,
     },
+    /// The cluster looks different from what was known.
+    TopologyChanged(Arc<Topology>),
     /// No broker could be reached within what the options allow; this is the end.
     GaveUp(Arc<GaveUp>),
     /// It was closed, as asked.

@@ -6,6 +6,8 @@
 //! - `state`: where the machine is, with its drawing;
 //! - `pool`: the brokers there are, and the order of a round;
 //! - `backoff`: how long to wait between rounds;
+//! - `standby`: links kept ready on other brokers;
+//! - `topology`: the cluster as it is known;
 //! - `requests`: what waits for a broker or for its answer;
 //! - `offline`: what is answered without a broker.
 
@@ -17,8 +19,10 @@ mod io;
 mod offline;
 mod pool;
 mod requests;
+mod standby;
 mod state;
 mod submit;
+mod topology;
 
 use std::collections::{VecDeque, vec_deque};
 use std::time::{Duration, Instant};
@@ -28,10 +32,12 @@ use rand::rngs::SmallRng;
 use rewire_protocol::{Command, Response};
 
 pub use self::io::{Completion, Event, Incoming, Input, LinkId, Output, Request, RequestId};
+pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
 use self::backoff::Backoff;
 use self::pool::BrokerPool;
 use self::requests::Requests;
+use self::standby::Standby;
 use self::state::{Outage, State};
 use crate::error::RequestError;
 use crate::tracker::ConnectionStateTracker;
@@ -64,6 +70,11 @@ pub struct FailoverCore {
     tracker: ConnectionStateTracker,
     requests: Requests,
     outputs: VecDeque<Output>,
+    /// Links kept ready on other brokers.
+    standbys: Vec<Standby>,
+    /// When more of them are looked for, after one was lost.
+    standby_due: Option<Instant>,
+    standby_backoff: Backoff,
     links: u64,
     /// Rounds that failed since there was a link.
     failed_rounds: u32,
@@ -96,15 +107,16 @@ impl FailoverCore {
     ) -> Self {
         let multiplier =
             options.use_exponential_back_off.then_some(options.reconnect_delay_exponent);
+        let backoff = Backoff::new(
+            options.initial_reconnect_delay,
+            options.max_reconnect_delay,
+            multiplier,
+            // Java: `reconnectDelay` counts only where it differs from its default.
+            Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
+        );
         Self {
             pool: BrokerPool::new(brokers, options.randomize),
-            backoff: Backoff::new(
-                options.initial_reconnect_delay,
-                options.max_reconnect_delay,
-                multiplier,
-                // Java: `reconnectDelay` counts only where it differs from its default.
-                Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
-            ),
+            backoff: backoff.clone(),
             options,
             limits,
             state: State::Idle,
@@ -112,6 +124,9 @@ impl FailoverCore {
             tracker: ConnectionStateTracker::default(),
             requests: Requests::new(),
             outputs: VecDeque::new(),
+            standbys: Vec::new(),
+            standby_due: None,
+            standby_backoff: backoff,
             links: 0,
             failed_rounds: 0,
             had_link: false,
@@ -152,7 +167,7 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => None,
         };
-        [round, self.next_message_timeout()].into_iter().flatten().min()
+        [round, self.next_message_timeout(), self.standby_due].into_iter().flatten().min()
     }
 
     /// Whether there is room for more requests. When there is not, submitters are to wait.
@@ -178,6 +193,10 @@ impl FailoverCore {
         }
         if matches!(self.state, State::Waiting(until) if until <= now) {
             self.begin_round(now);
+        }
+        if self.standby_due.is_some_and(|due| due <= now) {
+            self.standby_due = None;
+            self.keep_standbys(now);
         }
     }
 

@@ -3,12 +3,14 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use super::topology::{BrokerSource, KnownBroker, Topology};
 use crate::uri::BrokerUri;
 
-/// The configured brokers.
+/// The configured brokers, and those that brokers have named.
 #[derive(Debug)]
 pub(crate) struct BrokerPool {
-    brokers: Vec<BrokerUri>,
+    configured: Vec<BrokerUri>,
+    pushed: Vec<BrokerUri>,
     randomize: bool,
     /// The broker that was lost or failed last: tried last in the next round.
     last_failed: Option<BrokerUri>,
@@ -23,7 +25,39 @@ impl BrokerPool {
                 brokers.push(broker);
             }
         }
-        Self { brokers, randomize, last_failed: None }
+        Self { configured: brokers, pushed: Vec::new(), randomize, last_failed: None }
+    }
+
+    /// Takes a list that a broker sent in place of the last one; false when it names the same brokers.
+    ///
+    /// Java: the same brokers in another order are no news.
+    pub(crate) fn set_pushed(&mut self, brokers: Vec<BrokerUri>) -> bool {
+        let same = brokers.len() == self.pushed.len()
+            && brokers.iter().all(|broker| self.pushed.contains(broker));
+        // One that is named again is there again.
+        if self.last_failed.as_ref().is_some_and(|failed| !same && brokers.contains(failed)) {
+            self.last_failed = None;
+        }
+        self.pushed = brokers;
+        !same
+    }
+
+    /// All brokers, the pushed ones first as in Java, each once.
+    fn all(&self) -> impl Iterator<Item = &BrokerUri> {
+        let only_configured = |broker: &&BrokerUri| !self.pushed.contains(broker);
+        self.pushed.iter().chain(self.configured.iter().filter(only_configured))
+    }
+
+    pub(crate) fn topology(&self) -> Topology {
+        let known = |broker: &BrokerUri| KnownBroker {
+            location: broker.location(),
+            source: if self.configured.contains(broker) {
+                BrokerSource::Configured
+            } else {
+                BrokerSource::Pushed
+            },
+        };
+        Topology::new(self.all().map(known).collect())
     }
 
     pub(crate) fn failed(&mut self, broker: &BrokerUri) {
@@ -39,7 +73,7 @@ impl BrokerPool {
     /// Java: shuffled with `randomize`, but the one that failed last always comes last.
     pub(crate) fn round(&self, rng: &mut impl Rng) -> Vec<BrokerUri> {
         let failed = |broker: &BrokerUri| self.last_failed.as_ref() == Some(broker);
-        let (last, mut round): (Vec<_>, Vec<_>) = self.brokers.iter().cloned().partition(failed);
+        let (last, mut round): (Vec<_>, Vec<_>) = self.all().cloned().partition(failed);
         if self.randomize {
             round.shuffle(rng);
         }
@@ -87,6 +121,29 @@ mod tests {
         assert!(rounds.iter().any(|round| round[0] == "tcp://a:1"));
         assert!(rounds.iter().any(|round| round[0] == "tcp://c:1"));
         assert!(rounds.iter().all(|round| round.len() == 3 && round[2] == "tcp://b:1"));
+    }
+
+    #[test]
+    fn pushed_brokers_come_first_and_configured_ones_are_never_forgotten() {
+        let mut pool = pool(&["tcp://a:1", "tcp://b:1"], false);
+        let list = |brokers: &[&str]| brokers.iter().map(|uri| uri.parse().unwrap()).collect();
+        assert!(pool.set_pushed(list(&["tcp://c:1", "tcp://b:1"])));
+        assert_eq!(round(&pool, 1), ["tcp://c:1", "tcp://b:1", "tcp://a:1"]);
+        assert!(!pool.set_pushed(list(&["tcp://b:1", "tcp://c:1"])));
+        assert!(pool.set_pushed(list(&["tcp://d:1"])));
+        assert_eq!(round(&pool, 1), ["tcp://d:1", "tcp://a:1", "tcp://b:1"]);
+        let sources: Vec<_> =
+            pool.topology().brokers().iter().map(|broker| broker.source).collect();
+        use BrokerSource::{Configured, Pushed};
+        assert_eq!(sources, [Pushed, Configured, Configured]);
+    }
+
+    #[test]
+    fn a_failed_broker_that_is_named_again_is_not_tried_last() {
+        let mut pool = pool(&["tcp://a:1", "tcp://b:1"], false);
+        pool.failed(&"tcp://a:1".parse().unwrap());
+        pool.set_pushed(vec!["tcp://a:1".parse().unwrap()]);
+        assert_eq!(round(&pool, 1), ["tcp://a:1", "tcp://b:1"]);
     }
 
     #[test]

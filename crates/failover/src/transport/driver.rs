@@ -289,6 +289,7 @@ fn trace(event: &Event) {
         Event::Resumed { broker, outage, replayed, resent } => {
             tracing::info!(%broker, ?outage, replayed, resent, "resumed");
         }
+        Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
         Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
         Event::Closed => tracing::debug!("closed"),
     }
