@@ -1,5 +1,6 @@
 //! From a broker's address to a link: the name, each of its addresses, the handshake.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -175,7 +176,7 @@ async fn greet(
         }
         let deadline = link.poll_timeout().unwrap_or_else(now);
         tokio::select! {
-            step = link.step(false) => {
+            step = poll_fn(|cx| link.poll_step(cx, false)) => {
                 if let Step::Lost(reason) = step {
                     return Err(DialError::Handshake(reason.to_string()));
                 }

@@ -1,7 +1,9 @@
 //! The one task that owns the core: what happens goes in, what comes out is done.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, LinkEvent};
@@ -33,9 +35,10 @@ pub(super) struct Driver {
 
 /// What the core's outputs act on.
 struct Shell {
-    link: Option<Link>,
+    /// The active link and the standbys.
+    links: Vec<Link>,
     dials: JoinSet<(LinkId, Result<Link, DialError>)>,
-    dialing: Option<(LinkId, AbortHandle)>,
+    dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
     deliveries: mpsc::Sender<Incoming>,
@@ -51,7 +54,7 @@ enum Happened {
     HandlesGone,
     CloseWanted,
     Dialed(LinkId, Result<Link, DialError>),
-    Link(Step),
+    Link(LinkId, Step),
     RoomToDeliver,
     Timeout,
 }
@@ -70,9 +73,9 @@ impl Driver {
         let core =
             FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
         let shell = Shell {
-            link: None,
+            links: Vec::new(),
             dials: JoinSet::new(),
-            dialing: None,
+            dialing: HashMap::new(),
             replies: HashMap::new(),
             next_request: 0,
             deliveries,
@@ -94,10 +97,13 @@ impl Driver {
                     break;
                 }
                 Happened::Dialed(id, Ok(link)) => self.on_dialed(id, link),
-                Happened::Dialed(id, Err(error)) => self.input(Input::Dialed(id, Err(error))),
-                Happened::Link(Step::Read) => self.take_events(),
-                Happened::Link(Step::Flushed) => {}
-                Happened::Link(Step::Lost(reason)) => self.on_lost(reason),
+                Happened::Dialed(id, Err(error)) => {
+                    self.shell.dialing.remove(&id);
+                    self.input(Input::Dialed(id, Err(error)));
+                }
+                Happened::Link(id, Step::Read) => self.take_events(id),
+                Happened::Link(_, Step::Flushed) => {}
+                Happened::Link(id, Step::Lost(reason)) => self.on_lost(id, reason),
                 Happened::RoomToDeliver => {}
                 Happened::Timeout => self.on_timeout(),
             }
@@ -115,9 +121,9 @@ impl Driver {
 
     async fn wait(&mut self) -> Happened {
         let Self { core, shell, submissions, close, .. } = self;
-        let Shell { link, dials, deliveries, undelivered, .. } = shell;
-        let backlog = link.as_ref().map_or(0, Link::backlog);
-        let link_due = link.as_ref().and_then(Link::poll_timeout);
+        let backlog = shell.backlog();
+        let Shell { links, dials, deliveries, undelivered, .. } = shell;
+        let link_due = links.iter().filter_map(Link::poll_timeout).min();
         let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
         let is_full = !undelivered.is_empty();
         tokio::select! {
@@ -125,7 +131,7 @@ impl Driver {
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
             () = sleep_until(due) => Happened::Timeout,
-            step = step(link, is_full) => Happened::Link(step),
+            (id, step) = step(links, is_full) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
             submission = submissions.recv(), if core.wants_submit() && backlog < MAX_BACKLOG => {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
@@ -146,8 +152,7 @@ impl Driver {
     fn on_submitted(&mut self, first: Submission) {
         self.submit(first);
         for _ in 1..MAX_BURST {
-            let backlog = self.shell.link.as_ref().map_or(0, Link::backlog);
-            if !self.core.wants_submit() || backlog >= MAX_BACKLOG {
+            if !self.core.wants_submit() || self.shell.backlog() >= MAX_BACKLOG {
                 break;
             }
             let Ok(submission) = self.submissions.try_recv() else { break };
@@ -164,41 +169,48 @@ impl Driver {
     }
 
     fn on_dialed(&mut self, id: LinkId, link: Link) {
-        self.shell.link = Some(link);
+        // A dial that was hung up may have ended well all the same.
+        if self.shell.dialing.remove(&id).is_none() {
+            return;
+        }
+        self.shell.links.push(link);
         self.input(Input::Dialed(id, Ok(())));
         // The broker's first words may have come with the handshake.
-        self.take_events();
+        self.take_events(id);
     }
 
-    /// Takes all that came over the link.
-    fn take_events(&mut self) {
-        while let Some(link) = &mut self.shell.link {
-            let id = link.id;
+    /// Takes all that came over a link.
+    fn take_events(&mut self, id: LinkId) {
+        while let Some(link) = self.shell.link(id) {
             match link.poll_event(now()) {
                 Ok(Some(LinkEvent::Command(command))) => {
                     self.input(Input::Received(id, command));
                 }
                 Ok(Some(LinkEvent::Opened { .. })) => {}
                 Ok(None) => break,
-                Err(reason) => self.on_lost(reason),
+                Err(reason) => self.on_lost(id, reason),
             }
         }
     }
 
-    fn on_lost(&mut self, reason: LostReason) {
-        if let Some(link) = self.shell.link.take() {
-            self.input(Input::Lost(link.id, reason));
+    fn on_lost(&mut self, id: LinkId, reason: LostReason) {
+        if self.shell.take_link(id).is_some() {
+            self.input(Input::Lost(id, reason));
         }
     }
 
     fn on_timeout(&mut self) {
         let now = now();
-        let due = |link: &mut Link| match link.poll_timeout() {
-            Some(due) if due <= now => link.handle_timeout(now),
-            Some(_) | None => Ok(()),
-        };
-        if let Some(Err(reason)) = self.shell.link.as_mut().map(due) {
-            self.on_lost(reason);
+        let mut lost = Vec::new();
+        for link in &mut self.shell.links {
+            if link.poll_timeout().is_some_and(|due| due <= now)
+                && let Err(reason) = link.handle_timeout(now)
+            {
+                lost.push((link.id, reason));
+            }
+        }
+        for (id, reason) in lost {
+            self.on_lost(id, reason);
         }
         self.input(Input::Timeout);
     }
@@ -211,10 +223,10 @@ impl Shell {
             Output::Dial(id, broker) => {
                 let dial = self.dialer.dial(id, &broker);
                 let task = self.dials.spawn(async move { (id, dial.await) });
-                self.dialing = Some((id, task));
+                self.dialing.insert(id, task);
             }
             Output::Transmit(id, command) => {
-                let link = self.link.as_mut().filter(|link| link.id == id)?;
+                let link = self.link(id)?;
                 if let Err(error) = link.send(&command) {
                     return Some(Input::Unsendable(id, command.command_id(), error));
                 }
@@ -236,11 +248,25 @@ impl Shell {
         None
     }
 
+    fn link(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    fn take_link(&mut self, id: LinkId) -> Option<Link> {
+        let place = self.links.iter().position(|link| link.id == id)?;
+        Some(self.links.swap_remove(place))
+    }
+
+    /// How many bytes wait to be written.
+    fn backlog(&self) -> usize {
+        self.links.iter().map(Link::backlog).sum()
+    }
+
     fn hang_up(&mut self, id: LinkId) {
-        if let Some((_, task)) = self.dialing.take_if(|(dialing, _)| *dialing == id) {
+        if let Some(task) = self.dialing.remove(&id) {
             task.abort();
         }
-        if let Some(link) = self.link.take_if(|link| link.id == id) {
+        if let Some(link) = self.take_link(id) {
             self.dials.spawn(async move {
                 let _ = tokio::time::timeout(LINGER, link.finish()).await;
                 let gone = DialError::Handshake("hung up".to_owned());
@@ -264,11 +290,17 @@ impl Shell {
     }
 }
 
-async fn step(link: &mut Option<Link>, is_full: bool) -> Step {
-    match link {
-        Some(link) => link.step(is_full).await,
-        None => std::future::pending().await,
-    }
+/// The next step of any link.
+async fn step(links: &mut [Link], is_full: bool) -> (LinkId, Step) {
+    poll_fn(|cx| {
+        for link in &mut *links {
+            if let Poll::Ready(step) = link.poll_step(cx, is_full) {
+                return Poll::Ready((link.id, step));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 async fn sleep_until(due: Option<Instant>) {

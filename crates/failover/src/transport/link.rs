@@ -83,24 +83,21 @@ impl Link {
 
     /// Writes what waits and reads what comes, unless `pause_reading`.
     ///
-    /// Cancel safe: whatever happened has left its mark when it returns.
-    pub(super) async fn step(&mut self, pause_reading: bool) -> Step {
-        poll_fn(|cx| {
-            match self.poll_write(cx) {
-                Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
-                Poll::Ready(Err(error)) => return Poll::Ready(lost(&error)),
-                Poll::Ready(Ok(false)) | Poll::Pending => {}
-            }
-            if pause_reading {
-                return Poll::Pending;
-            }
-            self.poll_read(cx).map(|read| match read {
-                Ok(0) => Step::Lost(LostReason::Closed),
-                Ok(_) => Step::Read,
-                Err(error) => lost(&error),
-            })
+    /// Whatever happened has left its mark when it returns.
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, pause_reading: bool) -> Poll<Step> {
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
+            Poll::Ready(Err(error)) => return Poll::Ready(lost(&error)),
+            Poll::Ready(Ok(false)) | Poll::Pending => {}
+        }
+        if pause_reading {
+            return Poll::Pending;
+        }
+        self.poll_read(cx).map(|read| match read {
+            Ok(0) => Step::Lost(LostReason::Closed),
+            Ok(_) => Step::Read,
+            Err(error) => lost(&error),
         })
-        .await
     }
 
     /// Writes until nothing waits: true when something was written, false when there was nothing.

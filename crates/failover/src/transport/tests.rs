@@ -313,3 +313,19 @@ async fn a_broker_that_sends_nonsense_is_left_and_the_reason_is_told() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_standby_takes_over_without_a_dial() {
+    let (a, b) = (ScriptedBroker::start().await, ScriptedBroker::start().await);
+    let (transport, mut deliveries) = start(&[&a, &b], "&backup=true&initialReconnectDelay=60000");
+    let client = connected(&a, &transport, &mut deliveries).await;
+    let mut standby = b.accept().await;
+    let pending = transport.submit(Message::default().into(), Completion::Answered, None).await;
+    drop(client);
+    standby.expect("ConnectionControl").await;
+    standby.expect("ConnectionInfo").await;
+    standby.expect("ActiveMQMessage").await;
+    within(pending).await.unwrap();
+    // The next standby is on the broker that was lost.
+    a.accept().await;
+}
