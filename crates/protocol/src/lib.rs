@@ -6,7 +6,7 @@ mod frame;
 mod limits;
 mod link;
 mod macros;
-pub mod message;
+mod message;
 mod schema;
 mod string;
 mod value;
@@ -20,6 +20,10 @@ pub use limits::{
     MAX_WIRE_FORMAT_VALUE,
 };
 pub use link::{LinkConfig, LinkCore, LinkError, LinkEvent, WireFormatOffer};
+pub use message::{
+    Body, BodyKind, BytesReader, BytesWriter, ConversionError, Primitive, PrimitiveMap,
+    StreamError, StreamReader, encode_text, validate_property,
+};
 pub use schema::{FieldRow, Kind, StructureRow};
 pub use string::Str;
 pub use value::{Value, ValueError};
