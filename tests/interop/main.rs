@@ -1,1 +1,17 @@
 //! Rewire against a real ActiveMQ: one module a scenario.
+
+mod broker;
+mod cli;
+mod messages;
+
+use std::time::Duration;
+
+use rewire_test_support::Java;
+
+/// Long enough for a JVM to start and finish small work on a busy machine.
+const JAVA: Duration = Duration::from_secs(60);
+
+/// One of our Java programs, pointed at a broker.
+fn java(program: &str, uri: &str) -> Java {
+    Java::program(program).arg("--uri").arg(uri)
+}

@@ -1,1 +1,15 @@
-//! What tests share: real brokers, Java programs, free ports, conditions with deadlines.
+//! What tests share: real brokers, Java programs, the program `rewire`, conditions with deadlines.
+
+mod activemq;
+mod java;
+mod message;
+mod process;
+mod program;
+mod wait;
+
+pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
+pub use java::{Java, java_requirements};
+pub use message::{Body, JmsMessage, Received, Typed};
+pub use process::{Finished, Running};
+pub use program::Program;
+pub use wait::{eventually, eventually_some, monotonic_ns};

@@ -1,1 +1,576 @@
+//! The rules of the machine, each as inputs and exact outputs.
 
+use rewire_protocol::{
+    ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, ExceptionResponse, Message, MessageAck,
+    ProducerInfo, RemoveInfo, SessionInfo,
+};
+
+use super::*;
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A core, the time, and shorthand for what happens to it.
+struct Lab {
+    core: FailoverCore,
+    now: Instant,
+    next_request: u64,
+}
+
+impl Lab {
+    fn new(brokers: &[&str], change: impl FnOnce(&mut FailoverOptions)) -> Self {
+        let mut options = FailoverOptions { randomize: false, ..FailoverOptions::default() };
+        change(&mut options);
+        let brokers = brokers.iter().map(|uri| uri.parse().unwrap()).collect();
+        let core = FailoverCore::new(brokers, options, QueueLimits::default(), 1);
+        #[expect(clippy::disallowed_methods, reason = "any time will do to count from")]
+        let now = Instant::now();
+        Self { core, now, next_request: 0 }
+    }
+
+    fn two() -> Self {
+        Self::new(&["tcp://a:1", "tcp://b:1"], |_| {})
+    }
+
+    fn input(&mut self, input: Input) -> Vec<String> {
+        self.core.handle(self.now, input).map(|output| show(&output)).collect()
+    }
+
+    /// Lets time pass, to the millisecond when something is due.
+    fn wait(&mut self, time: Duration) -> Vec<String> {
+        self.now += time;
+        self.input(Input::Timeout)
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.core.poll_timeout().map(|due| due - self.now)
+    }
+
+    fn request(&mut self, command: impl Into<Command>, completion: Completion) -> Request {
+        self.next_request += 1;
+        let id = RequestId(self.next_request);
+        Request { id, command: command.into(), completion, link: None }
+    }
+
+    fn submit(&mut self, command: impl Into<Command>) -> Vec<String> {
+        let request = self.request(command, Completion::Answered);
+        self.input(Input::Submit(request))
+    }
+
+    fn answer(&mut self, link: u64, correlation_id: i32) -> Vec<String> {
+        let response = Response { correlation_id, ..Response::default() };
+        self.input(Input::Received(LinkId(link), response.into()))
+    }
+
+    fn refuse(&mut self, link: u64, correlation_id: i32, class: &str) -> Vec<String> {
+        let exception = Some(Box::new(Throwable::new(class, "no")));
+        let response =
+            ExceptionResponse { correlation_id, exception, ..ExceptionResponse::default() };
+        self.input(Input::Received(LinkId(link), response.into()))
+    }
+
+    fn dialed(&mut self, link: u64) -> Vec<String> {
+        self.input(Input::Dialed(LinkId(link), Ok(())))
+    }
+
+    fn undialed(&mut self, link: u64) -> Vec<String> {
+        let error = DialError::Connect("refused".to_owned());
+        self.input(Input::Dialed(LinkId(link), Err(error)))
+    }
+
+    fn lost(&mut self, link: u64) -> Vec<String> {
+        self.input(Input::Lost(LinkId(link), LostReason::Closed))
+    }
+
+    /// Connected to `a` over link 1, its `ConnectionInfo` answered.
+    fn connected(mut self) -> Self {
+        self.input(Input::Start);
+        self.submit(connection_info());
+        self.dialed(1);
+        assert_eq!(self.answer(1, 1), ["complete 1 ok"]);
+        self
+    }
+}
+
+/// One line an output.
+fn show(output: &Output) -> String {
+    match output {
+        Output::Dial(link, broker) => format!("dial {} {broker}", link.0),
+        Output::Transmit(link, command) => {
+            format!("transmit {} {} #{}", link.0, command.name(), command.command_id())
+        }
+        Output::Hangup(link) => format!("hangup {}", link.0),
+        Output::Deliver(incoming) => match incoming {
+            Incoming::Command(link, command) => format!("deliver {} {}", link.0, command.name()),
+            Incoming::Interrupted(link) => format!("interrupted {}", link.0),
+            Incoming::Resumed(link) => format!("resumed {}", link.0),
+            Incoming::Refused { command, .. } => format!("refused {}", command.name()),
+            Incoming::Ended(_) => "ended".to_owned(),
+        },
+        Output::Complete(id, Ok(_)) => format!("complete {} ok", id.0),
+        Output::Complete(id, Err(error)) => format!("complete {} {error}", id.0),
+        Output::Event(event) => match event {
+            Event::Connected { broker } => format!("event connected {broker}"),
+            Event::Interrupted { broker, .. } => format!("event interrupted {broker}"),
+            Event::AttemptFailed { broker, round, .. } => {
+                format!("event attempt failed {broker} in round {round}")
+            }
+            Event::Resumed { broker, outage, replayed, resent } => format!(
+                "event resumed {broker} after {} ms, {replayed} replayed, {resent} resent",
+                outage.as_millis()
+            ),
+            Event::GaveUp(_) => "event gave up".to_owned(),
+            Event::Closed => "event closed".to_owned(),
+        },
+    }
+}
+
+fn connection() -> ConnectionId {
+    ConnectionId::new("ID:test:1")
+}
+
+fn connection_info() -> ConnectionInfo {
+    ConnectionInfo { connection_id: Some(connection()), ..ConnectionInfo::default() }
+}
+
+fn session_info() -> SessionInfo {
+    SessionInfo { session_id: Some(connection().session(1)), ..SessionInfo::default() }
+}
+
+fn consumer_id() -> ConsumerId {
+    connection().session(1).consumer(1)
+}
+
+fn consumer_info() -> ConsumerInfo {
+    ConsumerInfo { consumer_id: Some(consumer_id()), ..ConsumerInfo::default() }
+}
+
+fn producer_info() -> ProducerInfo {
+    let producer_id = Some(connection().session(1).producer(1));
+    ProducerInfo { producer_id, ..ProducerInfo::default() }
+}
+
+#[test]
+fn it_dials_the_brokers_in_turn_and_sends_what_waited_in_order() {
+    let mut lab = Lab::two();
+    assert_eq!(lab.input(Input::Start), ["dial 1 tcp://a:1"]);
+    assert!(lab.submit(connection_info()).is_empty());
+    assert!(lab.submit(Message::default()).is_empty());
+    assert_eq!(lab.undialed(1), ["event attempt failed tcp://a:1 in round 1", "dial 2 tcp://b:1"]);
+    assert_eq!(
+        lab.dialed(2),
+        [
+            "resumed 2",
+            "transmit 2 ConnectionInfo #1",
+            "transmit 2 ActiveMQMessage #2",
+            "event connected tcp://b:1"
+        ]
+    );
+    assert_eq!(lab.answer(2, 2), ["complete 2 ok"]);
+    assert_eq!(lab.answer(2, 1), ["complete 1 ok"]);
+    assert!(lab.answer(2, 1).is_empty());
+}
+
+#[test]
+fn the_first_connection_waits_for_nothing_and_the_next_rounds_back_off() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.initial_reconnect_delay = ms(100);
+        options.max_reconnect_delay = ms(300);
+    });
+    lab.input(Input::Start);
+    for (link, delay) in [(1, 100), (2, 200), (3, 300), (4, 300)] {
+        lab.undialed(link);
+        assert_eq!(lab.due(), Some(ms(delay)));
+        assert!(lab.wait(ms(delay - 1)).is_empty());
+        assert_eq!(lab.wait(ms(1)), [format!("dial {} tcp://a:1", link + 1)]);
+    }
+}
+
+#[test]
+fn a_lost_broker_is_told_of_at_once_and_tried_last_after_the_initial_delay() {
+    let mut lab = Lab::two().connected();
+    assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1"]);
+    assert_eq!(lab.due(), Some(ms(10)));
+    assert_eq!(lab.wait(ms(10)), ["dial 2 tcp://b:1"]);
+    assert_eq!(lab.undialed(2), ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]);
+}
+
+#[test]
+fn an_initial_delay_of_zero_dials_at_once() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.initial_reconnect_delay = Duration::ZERO;
+    })
+    .connected();
+    assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1", "dial 2 tcp://a:1"]);
+}
+
+#[test]
+fn a_new_broker_hears_the_state_first_and_requests_only_when_it_has_accepted_it() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [
+        (Command::from(session_info()), 2),
+        (producer_info().into(), 3),
+        (consumer_info().into(), 4),
+    ] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.submit(Message::default());
+    lab.wait(ms(10));
+    assert_eq!(
+        lab.dialed(2),
+        [
+            "transmit 2 ConnectionControl #0",
+            "transmit 2 ConnectionInfo #1",
+            "transmit 2 SessionInfo #2",
+            "transmit 2 ProducerInfo #3",
+            "transmit 2 ConsumerInfo #4",
+        ]
+    );
+    lab.now += ms(5);
+    for id in [1, 2, 3] {
+        assert!(lab.answer(2, id).is_empty());
+    }
+    assert_eq!(
+        lab.answer(2, 4),
+        [
+            "resumed 2",
+            "transmit 2 ActiveMQMessage #5",
+            "transmit 2 ActiveMQMessage #6",
+            "event resumed tcp://b:1 after 15 ms, 5 replayed, 1 resent",
+        ]
+    );
+    assert_eq!(lab.answer(2, 5), ["complete 5 ok"]);
+    assert_eq!(lab.answer(2, 6), ["complete 6 ok"]);
+}
+
+#[test]
+fn a_declaration_under_way_when_the_link_is_lost_is_answered_by_its_replay_and_sent_once() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
+    lab.answer(2, 1);
+    assert_eq!(
+        lab.answer(2, 2),
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
+    );
+}
+
+#[test]
+fn a_declaration_made_while_there_is_no_broker_is_part_of_the_replay_and_sent_once() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.submit(session_info());
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
+    lab.answer(2, 1);
+    assert_eq!(
+        lab.answer(2, 2),
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
+    );
+}
+
+#[test]
+fn a_declaration_made_during_a_replay_is_sent_after_it() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert!(lab.submit(session_info()).is_empty());
+    assert_eq!(
+        lab.answer(2, 1),
+        [
+            "resumed 2",
+            "transmit 2 SessionInfo #2",
+            "event resumed tcp://b:1 after 10 ms, 2 replayed, 0 resent"
+        ]
+    );
+}
+
+#[test]
+fn a_link_that_is_not_the_active_one_has_no_say() {
+    let mut lab = Lab::two().connected();
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.answer(2, 1);
+    assert!(lab.answer(1, 2).is_empty());
+    assert!(lab.lost(1).is_empty());
+    assert!(lab.input(Input::Received(LinkId(1), Message::default().into())).is_empty());
+    assert!(lab.dialed(1).is_empty());
+    assert_eq!(lab.answer(2, 2), ["complete 2 ok"]);
+}
+
+#[test]
+fn a_link_lost_during_the_replay_counts_as_a_failed_attempt() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(lab.lost(2), ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]);
+}
+
+#[test]
+fn a_connection_refused_on_replay_is_hung_up_and_counts_as_a_failed_attempt() {
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], |options| {
+        options.max_reconnect_attempts = crate::uri::Attempts::AtMost(1);
+    })
+    .connected();
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(
+        lab.refuse(2, 1, "javax.jms.InvalidClientIDException"),
+        ["hangup 2", "event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
+    );
+    let end = lab.undialed(3);
+    assert_eq!(end[0], "event attempt failed tcp://a:1 in round 1");
+    assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://a:1 without"), "{end:?}");
+    assert_eq!(end[2..], ["event gave up", "ended"]);
+}
+
+#[test]
+fn when_every_broker_refuses_the_password_it_ends() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.refuse(2, 1, "javax.jms.JMSSecurityException");
+    lab.dialed(3);
+    let end = lab.refuse(3, 1, "javax.jms.JMSSecurityException");
+    assert_eq!(
+        end,
+        ["hangup 3", "event attempt failed tcp://a:1 in round 1", "event gave up", "ended"]
+    );
+}
+
+#[test]
+fn a_consumer_refused_on_replay_is_told_and_not_replayed_again() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.answer(2, 1);
+    lab.answer(2, 2);
+    assert_eq!(
+        lab.refuse(2, 3, "javax.jms.JMSException")[..2],
+        ["refused ConsumerInfo", "resumed 2"]
+    );
+    lab.lost(2);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(3).len(), 3);
+}
+
+#[test]
+fn a_refused_request_completes_as_refused_and_a_refused_declaration_is_forgotten() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    assert_eq!(
+        lab.refuse(1, 2, "javax.jms.JMSException"),
+        ["complete 2 the broker refused: javax.jms.JMSException: no"]
+    );
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 2);
+}
+
+#[test]
+fn an_acknowledgement_is_never_sent_over_another_link() {
+    let mut lab = Lab::two().connected();
+    let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
+    ack.link = Some(LinkId(1));
+    assert_eq!(lab.input(Input::Submit(ack)), ["transmit 1 MessageAck #2", "complete 2 ok"]);
+    lab.lost(1);
+    for _ in 0..2 {
+        let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
+        ack.link = Some(LinkId(1));
+        let id = ack.id.0;
+        assert_eq!(
+            lab.input(Input::Submit(ack)),
+            [format!("complete {id} not sent: the connection it belongs to is gone")]
+        );
+        lab.wait(ms(10));
+        lab.dialed(2);
+        lab.answer(2, 1);
+    }
+}
+
+#[test]
+fn what_is_done_when_transmitted_waits_for_a_broker_and_is_not_sent_again() {
+    let mut lab = Lab::two();
+    lab.input(Input::Start);
+    lab.submit(connection_info());
+    let message = lab.request(Message::default(), Completion::Transmitted);
+    assert!(lab.input(Input::Submit(message)).is_empty());
+    assert_eq!(
+        lab.dialed(1)[1..],
+        [
+            "transmit 1 ConnectionInfo #1",
+            "transmit 1 ActiveMQMessage #2",
+            "complete 2 ok",
+            "event connected tcp://a:1"
+        ]
+    );
+    lab.answer(1, 1);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(lab.answer(2, 1).len(), 2);
+}
+
+#[test]
+fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
+    let remove =
+        || RemoveInfo { object_id: Some(Box::new(consumer_id().into())), ..RemoveInfo::default() };
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    assert_eq!(lab.submit(remove()), ["transmit 1 RemoveInfo #4"]);
+    assert_eq!(lab.lost(1), ["interrupted 1", "event interrupted tcp://a:1", "complete 4 ok"]);
+    assert_eq!(lab.submit(remove()), ["complete 5 ok"]);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 3);
+}
+
+#[test]
+fn no_reconnection_is_tried_when_none_is_allowed_and_what_was_sent_is_in_doubt() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.max_reconnect_attempts = crate::uri::Attempts::AtMost(0);
+    })
+    .connected();
+    lab.submit(Message::default());
+    let end = lab.lost(1);
+    assert_eq!(end[..2], ["interrupted 1", "event interrupted tcp://a:1"]);
+    assert!(end[2].starts_with("complete 2 in doubt, sent to tcp://a:1"), "{end:?}");
+    assert_eq!(end[3..], ["event gave up", "ended"]);
+    let after = lab.submit(Message::default());
+    assert!(after[0].starts_with("complete 3 not sent: the connection was lost"), "{after:?}");
+    assert_eq!(lab.due(), None);
+}
+
+#[test]
+fn a_message_waits_no_longer_for_a_broker_than_the_timeout_whatever_is_being_dialed() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| options.timeout = Some(ms(500))).connected();
+    lab.submit(Message::default());
+    lab.now += ms(100);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.submit(Message::default());
+    // A dial hangs; the time counts from the loss, or from the submission when that came later.
+    assert_eq!(lab.due(), Some(ms(490)));
+    assert!(lab.wait(ms(489)).is_empty());
+    assert_eq!(
+        lab.wait(ms(1)),
+        [
+            "complete 2 in doubt, sent to tcp://a:1 without an answer: no broker within the timeout of 500 ms"
+        ]
+    );
+    assert_eq!(lab.wait(ms(10)), ["complete 3 not sent: no broker within the timeout of 500 ms"]);
+    assert_eq!(lab.due(), None);
+}
+
+#[test]
+fn closing_says_goodbye_and_fails_what_waits() {
+    let mut lab = Lab::two().connected();
+    lab.submit(Message::default());
+    assert_eq!(
+        lab.input(Input::Close),
+        [
+            "transmit 1 ShutdownInfo #0",
+            "hangup 1",
+            "complete 2 in doubt, sent to tcp://a:1 without an answer: the connection is closed",
+            "event closed",
+            "ended"
+        ]
+    );
+    assert!(lab.input(Input::Close).is_empty());
+    assert_eq!(lab.submit(Message::default()), ["complete 3 not sent: the connection is closed"]);
+}
+
+#[test]
+fn closing_while_dialing_gives_the_dial_up() {
+    let mut lab = Lab::two();
+    lab.input(Input::Start);
+    lab.submit(Message::default());
+    assert_eq!(
+        lab.input(Input::Close),
+        ["hangup 1", "complete 1 not sent: the connection is closed", "event closed", "ended"]
+    );
+    assert!(lab.dialed(1).is_empty());
+}
+
+#[test]
+fn startup_and_reconnection_have_limits_of_their_own() {
+    use crate::uri::Attempts::AtMost;
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.startup_max_reconnect_attempts = AtMost(1);
+        options.max_reconnect_attempts = AtMost(2);
+    });
+    lab.input(Input::Start);
+    assert_eq!(lab.undialed(1)[1..], ["event gave up", "ended"]);
+
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.startup_max_reconnect_attempts = AtMost(1);
+        options.max_reconnect_attempts = AtMost(2);
+    })
+    .connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.undialed(2), ["event attempt failed tcp://a:1 in round 1"]);
+    lab.wait(ms(10));
+    assert_eq!(
+        lab.undialed(3),
+        ["event attempt failed tcp://a:1 in round 2", "event gave up", "ended"]
+    );
+}
+
+#[test]
+fn it_wants_no_more_when_enough_waits_and_again_when_some_is_done() {
+    let brokers = vec!["tcp://a:1".parse().unwrap()];
+    let limits = QueueLimits { requests: 2, bytes: 1 << 20 };
+    let core = FailoverCore::new(brokers, FailoverOptions::default(), limits, 1);
+    let mut lab = Lab { core, ..Lab::two() }.connected();
+    lab.submit(Message::default());
+    assert!(lab.core.wants_submit());
+    lab.submit(Message::default());
+    assert!(!lab.core.wants_submit());
+    lab.answer(1, 2);
+    assert!(lab.core.wants_submit());
+    let content = Some(bytes::Bytes::from(vec![0; 1 << 20]));
+    lab.submit(Message { content, ..Message::default() });
+    assert!(!lab.core.wants_submit());
+}
+
+#[test]
+fn a_consumer_the_broker_closed_is_not_replayed() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    let control = rewire_protocol::ConsumerControl {
+        close: true,
+        consumer_id: Some(consumer_id()),
+        ..Default::default()
+    };
+    assert_eq!(
+        lab.input(Input::Received(LinkId(1), control.into())),
+        ["deliver 1 ConsumerControl"]
+    );
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 3);
+}

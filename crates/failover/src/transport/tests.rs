@@ -1,1 +1,315 @@
+//! Driver, dial and link over real sockets, against a broker that does as it is told.
 
+use std::time::{Duration, Instant};
+
+use rewire_protocol::{
+    Command, ConnectionId, ConnectionInfo, ExceptionResponse, Limits, LinkConfig, LinkCore,
+    LinkEvent, Message, MessageAck, MessageDispatch, Response, Throwable,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::*;
+use crate::error::LostReason;
+
+/// No test waits longer for anything.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A broker that speaks OpenWire and leaves everything else to the test.
+struct ScriptedBroker {
+    listener: TcpListener,
+}
+
+struct Client {
+    stream: TcpStream,
+    core: LinkCore,
+}
+
+impl ScriptedBroker {
+    async fn start() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    fn uri(&self) -> String {
+        format!("tcp://{}", self.listener.local_addr().unwrap())
+    }
+
+    /// Takes the next connection and does the handshake.
+    async fn accept(&self) -> Client {
+        let (stream, _) = timeout(DEADLINE, self.listener.accept()).await.unwrap().unwrap();
+        let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+        let mut client = Client { stream, core };
+        let LinkEvent::Opened { .. } = client.event().await.unwrap() else {
+            panic!("no handshake")
+        };
+        client
+    }
+}
+
+impl Client {
+    /// What comes next; `None` when the client has closed.
+    async fn event(&mut self) -> Option<LinkEvent> {
+        loop {
+            self.flush().await;
+            if let Some(event) = self.core.poll_event(now()).unwrap() {
+                return Some(event);
+            }
+            let read = self.stream.read_buf(self.core.read_buffer());
+            if timeout(DEADLINE, read).await.expect("the client says something").unwrap() == 0 {
+                return None;
+            }
+            self.core.on_read(now());
+        }
+    }
+
+    async fn command(&mut self) -> Command {
+        match self.event().await {
+            Some(LinkEvent::Command(command)) => command,
+            other => panic!("a command is expected: {other:?}"),
+        }
+    }
+
+    async fn send(&mut self, command: impl Into<Command>) {
+        self.core.send(&command.into()).unwrap();
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        let bytes = std::mem::take(self.core.outgoing());
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    async fn answer(&mut self, command: &Command) {
+        let correlation_id = command.command_id();
+        self.send(Response { correlation_id, ..Response::default() }).await;
+    }
+
+    /// Takes a command of this name and answers it.
+    async fn expect(&mut self, name: &str) -> Command {
+        let command = self.command().await;
+        assert_eq!(command.name(), name);
+        if command.is_response_required() {
+            self.answer(&command).await;
+        }
+        command
+    }
+}
+
+fn now() -> Instant {
+    link::now()
+}
+
+fn start(brokers: &[&ScriptedBroker], options: &str) -> (FailoverTransport, Deliveries) {
+    let brokers: Vec<_> = brokers.iter().map(|broker| broker.uri()).collect();
+    let uri = format!("failover:({})?randomize=false{options}", brokers.join(","));
+    FailoverTransport::start(&uri.parse().unwrap(), TransportConfig::default())
+}
+
+fn connection_info() -> Command {
+    let connection_id = Some(ConnectionId::new("ID:test:1"));
+    ConnectionInfo { connection_id, ..ConnectionInfo::default() }.into()
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, future).await.expect("within the deadline")
+}
+
+/// Connected, with the connection declared.
+async fn connected(
+    broker: &ScriptedBroker,
+    transport: &FailoverTransport,
+    deliveries: &mut Deliveries,
+) -> Client {
+    let (client, declared) = tokio::join!(
+        async {
+            let mut client = broker.accept().await;
+            client.expect("ConnectionInfo").await;
+            client
+        },
+        within(transport.request(connection_info())),
+    );
+    declared.unwrap();
+    assert!(matches!(deliveries.next().await, Some(Incoming::Resumed(_))));
+    client
+}
+
+#[tokio::test]
+async fn a_request_is_sent_and_its_answer_comes_back() {
+    let broker = ScriptedBroker::start().await;
+    let (transport, mut deliveries) = start(&[&broker], "");
+    let mut client = connected(&broker, &transport, &mut deliveries).await;
+    let pending = transport.submit(Message::default().into(), Completion::Answered, None).await;
+    let message = client.expect("ActiveMQMessage").await;
+    let answer = within(pending).await.unwrap();
+    assert_eq!(answer.correlation_id(), Some(message.command_id()));
+}
+
+#[tokio::test]
+async fn what_was_not_answered_is_sent_again_to_the_next_broker_after_the_state() {
+    let (a, b) = (ScriptedBroker::start().await, ScriptedBroker::start().await);
+    let (transport, mut deliveries) = start(&[&a, &b], "");
+    let mut client = connected(&a, &transport, &mut deliveries).await;
+    let pending = transport.submit(Message::default().into(), Completion::Answered, None).await;
+    let first = client.command().await;
+    drop(client);
+
+    let mut client = b.accept().await;
+    assert!(matches!(deliveries.next().await, Some(Incoming::Interrupted(_))));
+    client.expect("ConnectionControl").await;
+    client.expect("ConnectionInfo").await;
+    let second = client.expect("ActiveMQMessage").await;
+    assert_eq!(second.command_id(), first.command_id());
+    within(pending).await.unwrap();
+    assert!(matches!(deliveries.next().await, Some(Incoming::Resumed(_))));
+}
+
+#[tokio::test]
+async fn a_refusal_names_what_the_broker_said() {
+    let broker = ScriptedBroker::start().await;
+    let (transport, _deliveries) = start(&[&broker], "");
+    let refused = async {
+        let mut client = broker.accept().await;
+        let info = client.command().await;
+        let exception = Some(Box::new(Throwable::new("javax.jms.JMSSecurityException", "no")));
+        let correlation_id = info.command_id();
+        client.send(ExceptionResponse { correlation_id, exception, ..Default::default() }).await;
+        client
+    };
+    let (_client, answer) = tokio::join!(refused, within(transport.request(connection_info())));
+    let Err(RequestError::Refused(cause)) = answer else { panic!("{answer:?}") };
+    assert_eq!(cause.class, "javax.jms.JMSSecurityException");
+}
+
+#[tokio::test]
+async fn deliveries_come_in_order_and_are_paused_while_nobody_takes_them() {
+    let broker = ScriptedBroker::start().await;
+    let uri = format!("failover:({})", broker.uri());
+    let config = TransportConfig { deliveries: 2, ..TransportConfig::default() };
+    let (transport, mut deliveries) = FailoverTransport::start(&uri.parse().unwrap(), config);
+    let mut client = connected(&broker, &transport, &mut deliveries).await;
+    for command_id in 1..=100 {
+        client.send(MessageDispatch { command_id, ..MessageDispatch::default() }).await;
+    }
+    for expected in 1..=100 {
+        let Some(Incoming::Command(_, command)) = within(deliveries.next()).await else {
+            panic!("a dispatch is expected")
+        };
+        assert_eq!(command.command_id(), expected);
+    }
+    // Requests were possible all the time.
+    let pending =
+        transport.submit(MessageAck::default().into(), Completion::Transmitted, None).await;
+    within(pending).await.unwrap();
+    client.expect("MessageAck").await;
+}
+
+#[tokio::test]
+async fn a_thousand_requests_in_flight_all_survive_the_broker() {
+    let (a, b) = (ScriptedBroker::start().await, ScriptedBroker::start().await);
+    let (transport, mut deliveries) = start(&[&a, &b], "");
+    let mut client = connected(&a, &transport, &mut deliveries).await;
+    let sender = tokio::spawn({
+        let transport = transport.clone();
+        async move {
+            let mut pending = Vec::new();
+            for sequence in 1..=1000 {
+                let message = Message { group_sequence: sequence, ..Message::default() };
+                let submitted = transport.submit(message.into(), Completion::Answered, None);
+                pending.push(submitted.await);
+            }
+            for outcome in pending {
+                within(outcome).await.unwrap();
+            }
+        }
+    });
+    for _ in 0..300 {
+        client.expect("ActiveMQMessage").await;
+    }
+    drop(client);
+    let mut client = b.accept().await;
+    client.expect("ConnectionControl").await;
+    client.expect("ConnectionInfo").await;
+    let mut sequences = Vec::new();
+    while sequences.last() != Some(&1000) {
+        let Command::Message(message) = client.expect("ActiveMQMessage").await else {
+            panic!("a message is expected")
+        };
+        sequences.push(message.group_sequence);
+    }
+    // From the first without an answer on, each once, in order.
+    let first = sequences[0];
+    assert!(first <= 301, "{first}");
+    assert!(sequences.iter().copied().eq(first..=1000));
+    within(sender).await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_says_goodbye_and_ends_the_task() {
+    let broker = ScriptedBroker::start().await;
+    let (transport, mut deliveries) = start(&[&broker], "");
+    let mut client = connected(&broker, &transport, &mut deliveries).await;
+    let (goodbye, ()) = tokio::join!(client.command(), transport.close(DEADLINE));
+    assert_eq!(goodbye.name(), "ShutdownInfo");
+    assert!(matches!(deliveries.next().await, Some(Incoming::Ended(GaveUp::Closed))));
+    assert!(deliveries.next().await.is_none());
+    assert!(client.event().await.is_none());
+    let late = within(transport.request(Message::default().into())).await;
+    assert_eq!(late.unwrap_err(), RequestError::NotSent(GaveUp::Closed));
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes() {
+    let broker = ScriptedBroker::start().await;
+    let (transport, mut deliveries) = start(&[&broker], "");
+    let mut client = connected(&broker, &transport, &mut deliveries).await;
+    drop(transport);
+    client.expect("ShutdownInfo").await;
+    assert!(client.event().await.is_none());
+}
+
+#[tokio::test]
+async fn closing_ends_a_dial_that_hangs() {
+    // Accepts and says nothing.
+    let deaf = ScriptedBroker::start().await;
+    let (transport, _deliveries) = start(&[&deaf], "");
+    let pending = transport.submit(Message::default().into(), Completion::Answered, None).await;
+    let (stream, _) = within(deaf.listener.accept()).await.unwrap();
+    within(transport.close(DEADLINE)).await;
+    assert_eq!(within(pending).await.unwrap_err(), RequestError::NotSent(GaveUp::Closed));
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_no_broker_fails_the_attempt_and_the_round_goes_on() {
+    let web = ScriptedBroker::start().await;
+    let broker = ScriptedBroker::start().await;
+    let (transport, mut deliveries) = start(&[&web, &broker], "");
+    let mut events = transport.events();
+    let (mut stream, _) = within(web.listener.accept()).await.unwrap();
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    connected(&broker, &transport, &mut deliveries).await;
+    let event = within(events.recv()).await.unwrap();
+    assert!(
+        matches!(&event, Event::AttemptFailed { error: crate::DialError::Handshake(_), .. }),
+        "{event:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_sends_nonsense_is_left_and_the_reason_is_told() {
+    let (a, b) = (ScriptedBroker::start().await, ScriptedBroker::start().await);
+    let (transport, mut deliveries) = start(&[&a, &b], "");
+    let mut events = transport.events();
+    let mut client = connected(&a, &transport, &mut deliveries).await;
+    client.stream.write_all(&[0, 0, 0, 2, 99, 0]).await.unwrap();
+    let mut next = b.accept().await;
+    next.expect("ConnectionControl").await;
+    next.expect("ConnectionInfo").await;
+    loop {
+        if let Event::Interrupted { cause, .. } = within(events.recv()).await.unwrap() {
+            assert!(matches!(cause, LostReason::Malformed(_)), "{cause}");
+            break;
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! bytes. Here they become values, and values become those bytes, on demand: a broker that only
 //! forwards never opens them, and [`PrimitiveMap::find`] reads one property without building the map.
 
+mod access;
 mod body;
 mod compress;
 mod convert;

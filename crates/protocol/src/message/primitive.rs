@@ -57,9 +57,7 @@ pub enum Primitive {
 impl Primitive {
     pub(super) const NULL: &'static Self = &Self::Null;
 
-    /// The name of the type, for messages about values of the wrong one.
-    #[must_use]
-    pub const fn type_name(&self) -> &'static str {
+    pub(crate) const fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Boolean(_) => "boolean",

@@ -1,1 +1,0 @@
-//! What the side-by-side measurements share.
