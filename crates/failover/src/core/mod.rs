@@ -347,7 +347,7 @@ impl FailoverCore {
                     self.requests.push(None);
                     self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
                 } else {
-                    let mut entry = Entry::new(id, command, completion, tracked, now);
+                    let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                     entry.try_on(&active.name);
                     self.requests.push(Some(entry));
                 }
@@ -362,7 +362,7 @@ impl FailoverCore {
                     self.requests.push(None);
                     self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
                 } else {
-                    let entry = Entry::new(id, command, completion, tracked, now);
+                    let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                     self.requests.push(Some(entry));
                 }
             }
@@ -430,6 +430,7 @@ impl FailoverCore {
             (Ok(answer), _) => self.complete(number, Ok(answer)),
             (Err(cause), Command::ConnectionInfo(_)) => {
                 self.outputs.push_back(Output::Hangup(link));
+                self.fail_what_was_for(link);
                 self.on_attempt_failed(now, link, DialError::Refused(cause));
                 return;
             }
@@ -455,6 +456,7 @@ impl FailoverCore {
 
     fn on_lost(&mut self, now: Instant, link: LinkId, reason: LostReason) {
         if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
+            self.fail_what_was_for(link);
             self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
             return;
         }
@@ -469,6 +471,7 @@ impl FailoverCore {
         self.event(Event::Interrupted { broker: name.to_string(), cause });
         self.outage = Some(Outage { since: now, last_error: None });
         self.finish_what_ended_with_the_link();
+        self.fail_what_was_for(link);
         if self.options.max_reconnect_attempts.limit_after_connect() == Some(0) {
             self.give_up(GaveUp::Lost(reason));
             return;
@@ -487,6 +490,22 @@ impl FailoverCore {
             .collect();
         for number in removals {
             self.complete(number, Ok(done_response(number)));
+        }
+    }
+
+    /// What was bound to a link is not sent over another.
+    fn fail_what_was_for(&mut self, link: LinkId) {
+        let bound: Vec<i32> = self
+            .requests
+            .iter()
+            .filter(|entry| entry.link == Some(link))
+            .map(|entry| entry.command.command_id())
+            .collect();
+        for number in bound {
+            if let Some(entry) = self.requests.take(number) {
+                let (id, error) = entry.fail(GaveUp::LinkGone);
+                self.outputs.push_back(Output::Complete(id, Err(error)));
+            }
         }
     }
 

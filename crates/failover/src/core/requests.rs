@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::Command;
 
-use super::io::{Completion, RequestId};
+use super::io::{Completion, LinkId, RequestId};
 use crate::error::{GaveUp, RequestError};
 
 /// Requests that are not done, by their numbers.
@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     /// Whether a replay brings it back, so that it is not to be sent for its own sake.
     pub(crate) tracked: bool,
     pub(crate) submitted: Instant,
+    /// The only link it means anything on.
+    pub(crate) link: Option<LinkId>,
     /// The brokers it was sent to, in order, without repeats.
     pub(crate) tried: Vec<Arc<str>>,
     bytes: usize,
@@ -44,7 +46,13 @@ impl Entry {
         submitted: Instant,
     ) -> Self {
         let bytes = weight(&command);
-        Self { id, command, completion, tracked, submitted, tried: Vec::new(), bytes }
+        Self { id, command, completion, tracked, submitted, link: None, tried: Vec::new(), bytes }
+    }
+
+    /// Binds it to a link.
+    pub(crate) const fn on_link(mut self, link: Option<LinkId>) -> Self {
+        self.link = link;
+        self
     }
 
     /// Notes that it goes to a broker.

@@ -574,3 +574,13 @@ fn a_consumer_the_broker_closed_is_not_replayed() {
     lab.wait(ms(10));
     assert_eq!(lab.dialed(2).len(), 3);
 }
+
+#[test]
+fn what_is_bound_to_a_link_is_not_sent_over_the_next() {
+    let mut lab = Lab::two().connected();
+    let request = lab.request(SessionInfo::default(), Completion::Answered);
+    lab.input(Input::Submit(Request { link: Some(LinkId(1)), ..request }));
+    let lost = lab.lost(1);
+    assert!(lost.iter().any(|line| line.starts_with("complete 2 ") && line != "complete 2 ok"));
+    assert!(lab.core.requests.len() == 0, "{lost:?}");
+}

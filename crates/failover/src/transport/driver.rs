@@ -4,14 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Command, Limits, LinkEvent};
+use rewire_protocol::{Limits, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::link::{Link, Step, now};
-use super::{Submission, TransportConfig, dial};
+use super::{Outcome, Submission, TransportConfig, dial};
 use crate::core::{Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId};
-use crate::error::{DialError, LostReason, RequestError};
+use crate::error::{DialError, LostReason};
 use crate::uri::FailoverUri;
 
 /// Bytes that may wait to be written before no more is submitted.
@@ -21,7 +21,7 @@ const MAX_BURST: usize = 128;
 /// How long a link that is hung up has to write what waits.
 const LINGER: Duration = Duration::from_secs(2);
 
-type Reply = oneshot::Sender<Result<Command, RequestError>>;
+type Reply = oneshot::Sender<Outcome>;
 
 pub(super) struct Driver {
     core: FailoverCore,
@@ -221,10 +221,11 @@ impl Shell {
             }
             Output::Hangup(id) => self.hang_up(id),
             Output::Deliver(incoming) => self.undelivered.push_back(incoming),
-            Output::Complete(id, outcome) => {
+            Output::Complete(id, result) => {
                 if let Some(reply) = self.replies.remove(&id) {
                     // Nobody may be listening any more.
-                    let _ = reply.send(outcome);
+                    let link = self.link.as_ref().map(|link| link.id);
+                    let _ = reply.send(Outcome { result, link });
                 }
             }
             Output::Event(event) => {
