@@ -148,9 +148,7 @@ fn kind_of(reason: &GaveUp, otherwise: ErrorKind) -> ErrorKind {
         {
             ErrorKind::Security
         }
-        GaveUp::Exhausted { .. } | GaveUp::Lost(_) | GaveUp::NoBrokers => {
-            ErrorKind::Unreachable
-        }
+        GaveUp::Exhausted { .. } | GaveUp::Lost(_) | GaveUp::NoBrokers => ErrorKind::Unreachable,
         _ => otherwise,
     }
 }

@@ -74,6 +74,13 @@ impl Message {
         Self { wire, body: None, properties: None, time_to_live: None }
     }
 
+    /// Replaces the body by this text, and leaves the rest.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<Str>) -> Self {
+        self.body = Some(Body::text(text));
+        self
+    }
+
     /// Sets a property. Its name and type are checked when the message is sent.
     #[must_use]
     pub fn property(mut self, name: impl Into<Str>, value: impl Into<Primitive>) -> Self {
@@ -176,9 +183,7 @@ impl Message {
     pub fn property_value(&self, name: &str) -> Result<Option<Primitive>> {
         match &self.properties {
             Some(properties) => Ok(properties.get(name).cloned()),
-            None => {
-                self.wire.property(name, &Limits::DEFAULT).map_err(|error| unreadable(&error))
-            }
+            None => self.wire.property(name, &Limits::DEFAULT).map_err(|error| unreadable(&error)),
         }
     }
 

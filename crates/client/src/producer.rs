@@ -150,8 +150,7 @@ impl Producer {
             wire.timestamp.saturating_add(lives_ms.max(1))
         });
         wire.redelivery_counter = 0;
-        let pending =
-            self.session.connection.transport.submit(wire.into(), completion, None).await;
+        let pending = self.session.connection.transport.submit(wire.into(), completion, None).await;
         *last += 1;
         Ok((id, pending))
     }
