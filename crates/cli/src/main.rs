@@ -1,3 +1,36 @@
-//! The program `rewire`.
+//! The program `rewire`: send and receive through a `failover:` URI.
 
-fn main() {}
+mod args;
+mod clock;
+mod ledger;
+mod log;
+mod receive;
+mod run;
+mod send;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Verb};
+use crate::run::Failure;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::failed(format!("cannot start: {error}")).report(),
+    };
+    let done = runtime.block_on(async {
+        match cli.verb {
+            Verb::Send(args) => send::run(args).await,
+            Verb::Receive(args) => receive::run(args).await,
+        }
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(failure) => failure.report(),
+    }
+}

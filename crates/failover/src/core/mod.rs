@@ -170,6 +170,12 @@ impl FailoverCore {
         [round, self.next_message_timeout(), self.standby_due].into_iter().flatten().min()
     }
 
+    /// The link whose word counts, once a broker was reached over it.
+    #[must_use]
+    pub const fn link(&self) -> Option<LinkId> {
+        self.state.link()
+    }
+
     /// Whether there is room for more requests. When there is not, submitters are to wait.
     #[must_use]
     pub const fn wants_submit(&self) -> bool {

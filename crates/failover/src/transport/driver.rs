@@ -6,15 +6,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Command, LinkEvent};
+use rewire_protocol::LinkEvent;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::Dialer;
 use super::link::{Link, Step, now};
-use super::{Submission, TransportConfig};
+use super::{Outcome, Submission, TransportConfig};
 use crate::core::{Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId};
-use crate::error::{DialError, LostReason, RequestError};
+use crate::error::{DialError, LostReason};
 use crate::uri::FailoverUri;
 
 /// Bytes that may wait to be written before no more is submitted.
@@ -24,7 +24,7 @@ const MAX_BURST: usize = 128;
 /// How long a link that is hung up has to write what waits.
 const LINGER: Duration = Duration::from_secs(2);
 
-type Reply = oneshot::Sender<Result<Command, RequestError>>;
+type Reply = oneshot::Sender<Outcome>;
 
 pub(super) struct Driver {
     core: FailoverCore,
@@ -143,8 +143,9 @@ impl Driver {
     fn input(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            let link = self.core.link();
             for output in self.core.handle(now(), input) {
-                inputs.extend(self.shell.perform(output));
+                inputs.extend(self.shell.perform(output, link));
             }
         }
     }
@@ -218,7 +219,8 @@ impl Driver {
 
 impl Shell {
     /// Does what the core says. What comes of it at once is an input again.
-    fn perform(&mut self, output: Output) -> Option<Input> {
+    /// `link` is the active one when it was said.
+    fn perform(&mut self, output: Output, link: Option<LinkId>) -> Option<Input> {
         match output {
             Output::Dial(id, broker) => {
                 let dial = self.dialer.dial(id, &broker);
@@ -233,10 +235,10 @@ impl Shell {
             }
             Output::Hangup(id) => self.hang_up(id),
             Output::Deliver(incoming) => self.undelivered.push_back(incoming),
-            Output::Complete(id, outcome) => {
+            Output::Complete(id, result) => {
                 if let Some(reply) = self.replies.remove(&id) {
                     // Nobody may be listening any more.
-                    let _ = reply.send(outcome);
+                    let _ = reply.send(Outcome { result, link });
                 }
             }
             Output::Event(event) => {

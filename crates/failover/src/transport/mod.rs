@@ -88,7 +88,14 @@ struct Submission {
     command: Command,
     completion: Completion,
     link: Option<LinkId>,
-    reply: oneshot::Sender<Result<Command, RequestError>>,
+    reply: oneshot::Sender<Outcome>,
+}
+
+/// What became of a request, and over which link.
+#[derive(Debug)]
+struct Outcome {
+    result: Result<Command, RequestError>,
+    link: Option<LinkId>,
 }
 
 /// How many submissions may wait for the driver; more wait in the core's queue.
@@ -145,7 +152,7 @@ impl FailoverTransport {
         let submission = Submission { command, completion, link, reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
-        Pending { answer }
+        Pending { answer, link: None }
     }
 
     /// What happens to the link, from now on.
@@ -172,7 +179,17 @@ impl FailoverTransport {
 /// What became of a submitted command, when it is known.
 #[derive(Debug)]
 pub struct Pending {
-    answer: oneshot::Receiver<Result<Command, RequestError>>,
+    answer: oneshot::Receiver<Outcome>,
+    link: Option<LinkId>,
+}
+
+impl Pending {
+    /// The link that was there when it became known: over it went what was transmitted, and over it
+    /// came the answer. `None` before, and when there was no link.
+    #[must_use]
+    pub const fn link(&self) -> Option<LinkId> {
+        self.link
+    }
 }
 
 impl Future for Pending {
@@ -180,7 +197,10 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(cx).map(|answer| match answer {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                self.link = outcome.link;
+                outcome.result
+            }
             Err(_) => Err(RequestError::NotSent(GaveUp::Closed)),
         })
     }

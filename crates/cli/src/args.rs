@@ -1,0 +1,204 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Send and receive messages through ActiveMQ brokers that may die meanwhile.
+///
+/// URI is failover:(tcp://a:61616,tcp://b:61616)?option=value, or one broker's address.
+/// DEST is queue://NAME, topic://NAME, or a bare name for a queue.
+#[derive(Debug, Parser)]
+#[command(name = "rewire", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Send messages, and say what became of each
+    Send(SendArgs),
+    /// Receive messages, and say which are missing or came twice
+    Receive(ReceiveArgs),
+}
+
+/// Where to, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The brokers: failover:(tcp://a:61616,tcp://b:61616)?randomize=false
+    pub(crate) uri: String,
+    /// queue://NAME, topic://NAME, or the bare name of a queue
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: String,
+    /// User name
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// The environment variable that has the password
+    #[arg(long, value_name = "VAR", requires = "user")]
+    pub(crate) password_env: Option<String>,
+    /// JMS client id
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// Write a line of JSON for each message to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// End with a summary as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The text of every message
+    #[arg(conflicts_with_all = ["size", "stdin"])]
+    pub(crate) body: Option<String>,
+    /// How many messages; with --stdin, at most so many [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Send texts of this many bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size: Option<usize>,
+    /// Messages a second [default: as fast as they go]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rate: Option<u64>,
+    /// Send each line of standard input as a message
+    #[arg(long, conflicts_with = "size")]
+    pub(crate) stdin: bool,
+    /// What to wait for after each message
+    #[arg(long, value_enum, default_value_t = SendMode::Sync)]
+    pub(crate) mode: SendMode,
+    /// With --mode pipelined, how many may be unanswered
+    #[arg(long, value_name = "N", default_value_t = 1000,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) in_flight: u64,
+    /// Let messages be lost when a broker restarts
+    #[arg(long)]
+    pub(crate) non_persistent: bool,
+    /// Send in transactions of N messages
+    #[arg(long, value_name = "N")]
+    pub(crate) tx_batch: Option<u64>,
+    /// A string property for every message; may be repeated
+    #[arg(long = "property", value_name = "K=V", value_parser = property)]
+    pub(crate) properties: Vec<(String, String)>,
+    /// 0 to 9
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=9))]
+    pub(crate) priority: Option<u8>,
+    /// When messages expire: 500ms, 5s, 2m, 1h [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) ttl: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SendMode {
+    /// The answer to each message
+    Sync,
+    /// No more than --in-flight answers
+    Pipelined,
+    /// No answers: the fastest, and messages can be lost
+    Async,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// End when nothing came for so long: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// How messages are acknowledged
+    #[arg(long, value_enum, default_value_t = Ack::Auto)]
+    pub(crate) ack: Ack,
+    /// With --ack transacted, how many messages a transaction has
+    #[arg(long, value_name = "N")]
+    pub(crate) tx_batch: Option<u64>,
+    /// How many messages the broker may send ahead [default: the kind of consumer decides]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32_766))]
+    pub(crate) prefetch: Option<u32>,
+    /// Only messages that this matches: "region = 'eu'"
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Make or take up this durable subscription to a topic; needs --client-id
+    #[arg(long, value_name = "NAME", requires = "client_id", conflicts_with = "browse")]
+    pub(crate) durable: Option<String>,
+    /// Look at the messages of a queue and leave them there
+    #[arg(long)]
+    pub(crate) browse: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ack {
+    /// Each, by itself
+    Auto,
+    /// All so far, after each
+    Client,
+    /// Each, one by one
+    Individual,
+    /// Late and many at once
+    DupsOk,
+    /// In transactions
+    Transacted,
+}
+
+/// Reads `500ms`, `5s`, `2m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let ms_each = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("give a number with a unit: 500ms, 5s, 2m, 1h".to_owned()),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| "the number is missing or too large".to_owned())?;
+    let ms = number.checked_mul(ms_each).ok_or("the number is too large")?;
+    Ok(Duration::from_millis(ms))
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("give a name and a value: region=eu".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_declared_without_contradictions() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for text in ["5", "s", "", "5 s", "-5s", "99999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_property_may_have_an_equals_sign_in_its_value_and_needs_a_name() {
+        assert_eq!(property("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(property("=b").is_err() && property("b").is_err());
+    }
+
+    #[test]
+    fn a_body_and_a_size_exclude_each_other() {
+        let args = ["rewire", "send", "tcp://a:1", "Q", "hello", "--size", "5"];
+        assert!(Cli::try_parse_from(args).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! What every run has: a connection, a way to be stopped, and a way to fail.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rewire::{Connection, Destination, Error, ErrorKind, Event, parse_destination};
+use rewire_failover::uri::FailoverUri;
+
+use crate::args::Target;
+
+/// Why a run ended without a summary.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// It was asked for something that cannot be.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { code: 2, message: message.into() }
+    }
+
+    /// It did not work.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into() }
+    }
+
+    /// Says it in one line.
+    pub(crate) fn report(&self) -> ExitCode {
+        complain(&self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Config | ErrorKind::Misuse => Self::usage(error.to_string()),
+            _ => Self::failed(with_advice(&error)),
+        }
+    }
+}
+
+/// An error with the next thing to try.
+pub(crate) fn with_advice(error: &Error) -> String {
+    let advice = match error.kind() {
+        ErrorKind::Security => "; check --user, --password-env and the rights of the user",
+        ErrorKind::Unreachable => "; is a broker running at the address of the URI?",
+        _ => "",
+    };
+    format!("{error}{advice}")
+}
+
+pub(crate) fn complain(message: &str) {
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stderr(), "rewire: {message}");
+}
+
+/// A connection and how often it was interrupted.
+pub(crate) struct Run {
+    pub(crate) connection: Connection,
+    interruptions: Arc<AtomicU64>,
+}
+
+/// Checks what is asked for before anything is connected.
+pub(crate) fn destination(target: &Target) -> Result<Destination, Failure> {
+    if let Err(error) = target.uri.parse::<FailoverUri>() {
+        return Err(Failure::usage(format!("the URI cannot be used: {error}")));
+    }
+    Ok(parse_destination(&target.destination)?)
+}
+
+impl Run {
+    /// Connects; says on a terminal what it waits for.
+    pub(crate) async fn connect(target: &Target) -> Result<Self, Failure> {
+        let interruptions = Arc::new(AtomicU64::new(0));
+        let counter = interruptions.clone();
+        let is_watched = std::io::stderr().is_terminal();
+        let mut builder = Connection::builder(&target.uri).listener(move |event| {
+            if matches!(event, Event::Interrupted { .. }) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            if is_watched {
+                tell(&event);
+            }
+        });
+        if let Some(id) = &target.client_id {
+            builder = builder.client_id(id);
+        }
+        if let Some(user) = &target.user {
+            builder = builder.credentials(user, password(target)?);
+        }
+        let connection = tokio::select! {
+            connected = builder => connected?,
+            _ = tokio::signal::ctrl_c() => return Err(Failure::failed("stopped before a broker was there")),
+        };
+        Ok(Self { connection, interruptions })
+    }
+
+    pub(crate) fn interruptions(&self) -> u64 {
+        self.interruptions.load(Ordering::Relaxed)
+    }
+}
+
+fn password(target: &Target) -> Result<String, Failure> {
+    let Some(variable) = &target.password_env else { return Ok(String::new()) };
+    std::env::var(variable).map_err(|_| {
+        let problem = format!("--password-env: the environment has no variable {variable:?}");
+        Failure::usage(problem)
+    })
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Interrupted { broker, cause } => complain(&format!("lost {broker}: {cause}")),
+        Event::Resumed { broker, outage, .. } => {
+            complain(&format!("now on {broker}, after {} ms", outage.as_millis()));
+        }
+        Event::AttemptFailed { broker, error, round } if *round == 1 || round % 10 == 0 => {
+            complain(&format!("{broker}: {error} (attempt {round})"));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,122 @@
+//! `ConnectionBuilder`: who connects, to where; awaitable.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use rewire_failover::core::Event;
+use rewire_failover::transport::{FailoverTransport, TransportConfig};
+use rewire_failover::uri::FailoverUri;
+use rewire_protocol::{ConnectionInfo, Str};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::router::Router;
+use super::{CLOSE_DEADLINE, Connection, Events, Shared, ids};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Routes that may wait for the router to take them in.
+const ROUTE_CHANGES: usize = 64;
+
+type Listener = Box<dyn FnMut(Event) + Send>;
+
+/// Describes a connection. From [`Connection::builder`]; await it.
+#[must_use = "a builder does nothing until it is awaited"]
+pub struct ConnectionBuilder {
+    uri: String,
+    client_id: Option<String>,
+    credentials: Option<(String, String)>,
+    listener: Option<Listener>,
+}
+
+impl ConnectionBuilder {
+    pub(super) fn new(uri: &str) -> Self {
+        Self { uri: uri.to_owned(), client_id: None, credentials: None, listener: None }
+    }
+
+    /// Sets JMS's client id. One connection at a time may have it; a durable subscription needs it. By
+    /// default one is made up.
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Sets the user and the password. None by default.
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.credentials = Some((user.into(), password.into()));
+        self
+    }
+
+    /// Calls `listener` with what happens to the connection, from the first attempt on, while the other
+    /// way to hear of it, [`Connection::events`], begins when it is made. It must not block.
+    pub fn listener(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    async fn connect(self) -> Result<Connection> {
+        let uri: FailoverUri =
+            self.uri.parse().map_err(|error| Error::new(ErrorKind::Config, format!("{error}")))?;
+        let (transport, deliveries) = FailoverTransport::start(&uri, TransportConfig::default());
+        if let Some(mut listener) = self.listener {
+            let mut events = Events { receiver: transport.events() };
+            tokio::spawn(async move {
+                while let Some(event) = events.next().await {
+                    listener(event);
+                }
+            });
+        }
+        let (routes, route_changes) = mpsc::channel(ROUTE_CHANGES);
+        let (link_is, link) = watch::channel(None);
+        tokio::spawn(Router::new(deliveries, route_changes, link_is).run());
+
+        let id = ids::connection_id();
+        let has_client_id = self.client_id.is_some();
+        let client_id = self.client_id.map_or_else(|| id.value.clone(), |id| Some(Str::from(id)));
+        let (user_name, password) = self.credentials.unzip();
+        let info = ConnectionInfo {
+            connection_id: Some(id.clone()),
+            client_id,
+            user_name: user_name.map(Str::from),
+            password: password.map(Str::from),
+            manageable: true,
+            client_master: true,
+            fault_tolerant: true,
+            ..ConnectionInfo::default()
+        };
+        if let Err(error) = transport.request(info.into()).await {
+            transport.close(CLOSE_DEADLINE).await;
+            return Err(Error::request("the connection", error));
+        }
+        let runtime = Handle::current();
+        let sessions = AtomicI64::new(1);
+        let shared = Shared { id, has_client_id, transport, link, routes, runtime, sessions };
+        Ok(Connection { shared: Arc::new(shared) })
+    }
+}
+
+impl IntoFuture for ConnectionBuilder {
+    type Output = Result<Connection>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// Connects: waits for a broker and for its consent, for as long as the options of the URI allow.
+    /// `failover:` tries for ever by default; `startupMaxReconnectAttempts` and `timeout` end it.
+    ///
+    /// Fails with [`ErrorKind::Config`] for a URI that cannot be used, [`ErrorKind::Security`] or
+    /// [`ErrorKind::Refused`] when the broker said no, [`ErrorKind::Unreachable`] when none was reached.
+    /// Dropped, the attempt is given up and its sockets are closed.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.connect())
+    }
+}
+
+impl fmt::Debug for ConnectionBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither the password nor a URI, which may have one in it.
+        f.debug_struct("ConnectionBuilder")
+            .field("client_id", &self.client_id)
+            .field("user", &self.credentials.as_ref().map(|(user, _)| user))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,205 @@
+//! `Connection`: one client at its brokers, shared by sessions.
+
+mod builder;
+mod ids;
+pub(crate) mod router;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use rewire_failover::core::{Completion, Event, LinkId};
+use rewire_failover::transport::FailoverTransport;
+use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, mpsc, watch};
+
+pub use self::builder::ConnectionBuilder;
+pub(crate) use self::ids::now_ms;
+
+use self::router::RouteChange;
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::SessionBuilder;
+
+/// How long a broker has to hear of the end, and then the link to close.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A connection to whichever broker is there. A clone is another handle to the same one.
+///
+/// Sessions, producers and consumers keep it open. When the last handle of any of them is gone it
+/// closes without waiting; [`close`](Self::close) closes it in order.
+///
+/// ```no_run
+/// # async fn example() -> rewire::Result<()> {
+/// use rewire::Connection;
+///
+/// let connection = Connection::builder("failover:(tcp://a:61616,tcp://b:61616)")
+///     .credentials("billing", std::env::var("BROKER_PASSWORD").unwrap_or_default())
+///     .await?;
+/// connection.close().await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+/// What sessions, producers and consumers have of their connection.
+pub(crate) struct Shared {
+    pub(crate) id: ConnectionId,
+    pub(crate) has_client_id: bool,
+    pub(crate) transport: FailoverTransport,
+    /// The link that is there, if one is.
+    pub(crate) link: watch::Receiver<Option<LinkId>>,
+    pub(crate) routes: mpsc::Sender<RouteChange>,
+    /// Where the farewells of dropped handles are said.
+    pub(crate) runtime: Handle,
+    sessions: AtomicI64,
+}
+
+impl Connection {
+    /// Begins to describe a connection; await the builder to make it.
+    ///
+    /// `uri` is a `failover:` URI or the address of one broker, `tcp://host:port`.
+    #[must_use]
+    pub fn builder(uri: &str) -> ConnectionBuilder {
+        ConnectionBuilder::new(uri)
+    }
+
+    /// Begins to describe a session; await the builder to make it.
+    #[must_use]
+    pub fn session(&self) -> SessionBuilder {
+        SessionBuilder::new(self.shared.clone())
+    }
+
+    /// What happens to the connection, from now on: it is lost, made again, given up.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events { receiver: self.shared.transport.events() }
+    }
+
+    /// The name brokers know the connection by.
+    #[must_use]
+    pub fn id(&self) -> &ConnectionId {
+        &self.shared.id
+    }
+
+    /// Waits until a broker has taken in all that was sent before, and says over which link it said so.
+    ///
+    /// What [`send_async`](crate::Producer::send_async) transmitted over that link has arrived then;
+    /// what it transmitted over an earlier one may not have.
+    ///
+    /// # Errors
+    ///
+    /// When no broker answered, within what the options of the URI allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing but the answer is lost.
+    pub async fn flush(&self) -> Result<LinkId> {
+        let flush = FlushCommand::default().into();
+        let mut pending = self.shared.transport.submit(flush, Completion::Answered, None).await;
+        (&mut pending).await.map_err(|error| Error::request("flushing", error))?;
+        pending.link().ok_or_else(|| Error::new(ErrorKind::NotSent, "the connection was lost"))
+    }
+
+    /// Closes the connection, for all its handles: what waits fails, the broker is told.
+    ///
+    /// Waits 5 seconds at most for the broker to answer and as long again for the link to close, which
+    /// goes on after that.
+    ///
+    /// # Errors
+    ///
+    /// None today; what the broker cannot be told it finds out.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the broker has answered, the connection stays open until its handles are gone.
+    pub async fn close(&self) -> Result<()> {
+        let goodbye = self.shared.remove(self.shared.id.clone().into(), NONE_DELIVERED);
+        let request = self.shared.transport.request(goodbye);
+        // A broker that does not answer notices when the link closes.
+        let _ = tokio::time::timeout(CLOSE_DEADLINE, request).await;
+        self.shared.transport.close(CLOSE_DEADLINE).await;
+        Ok(())
+    }
+}
+
+/// No message was handed to the application.
+pub(crate) const NONE_DELIVERED: i64 = -1;
+
+impl Shared {
+    pub(crate) fn next_session_id(&self) -> SessionId {
+        self.id.session(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The end of what an id names.
+    #[expect(clippy::unused_self, reason = "reads as what the connection says")]
+    pub(crate) fn remove(&self, id: Command, last_delivered_sequence_id: i64) -> Command {
+        let object_id = Some(Box::new(id));
+        RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() }.into()
+    }
+
+    /// Asks a broker for something and waits for the answer.
+    pub(crate) async fn request(&self, what: &str, command: impl Into<Command>) -> Result<()> {
+        let answer = self.transport.request(command.into()).await;
+        answer.map(drop).map_err(|error| Error::request(what, error))
+    }
+
+    /// Hands a command to the link, if one is there; nobody waits for more.
+    pub(crate) async fn say(&self, command: Command, link: Option<LinkId>) {
+        drop(self.transport.submit(command, Completion::Transmitted, link).await);
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.shared.id.to_string()).finish()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("id", &self.id.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// What happens to a connection. From [`Connection::events`].
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+}
+
+impl Events {
+    /// The next event; `None` when the connection is gone. A listener more than 256 events behind misses
+    /// the oldest.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is lost.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(missed)) => {
+                    tracing::debug!(missed, "a listener is slow");
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event that is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(
+                    broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed,
+                ) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The one task that knows which consumer a dispatch is for.
+//!
+//! It never waits for a consumer: a consumer's buffer has room for all that the broker may send it, and
+//! one that is sent more ends with an error.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rewire_failover::core::{Incoming, LinkId};
+use rewire_failover::transport::Deliveries;
+use rewire_protocol::{Command, ConsumerControl, ConsumerId, MessageDispatch};
+use tokio::sync::{mpsc, watch};
+
+use crate::consumer::buffer::{Buffer, Dispatched};
+use crate::error::{Error, ErrorKind};
+
+/// A consumer comes or goes.
+#[derive(Debug)]
+pub(crate) enum RouteChange {
+    /// It is about to be declared.
+    Add(ConsumerId, Arc<Buffer>),
+    /// It is no longer there.
+    Remove(ConsumerId),
+}
+
+pub(super) struct Router {
+    deliveries: Deliveries,
+    changes: mpsc::Receiver<RouteChange>,
+    link: watch::Sender<Option<LinkId>>,
+    consumers: HashMap<ConsumerId, Arc<Buffer>>,
+}
+
+impl Router {
+    pub(super) fn new(
+        deliveries: Deliveries,
+        changes: mpsc::Receiver<RouteChange>,
+        link: watch::Sender<Option<LinkId>>,
+    ) -> Self {
+        Self { deliveries, changes, link, consumers: HashMap::new() }
+    }
+
+    /// Runs until the transport has ended and said so to every consumer.
+    pub(super) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                Some(change) = self.changes.recv() => self.change(change),
+                incoming = self.deliveries.next() => {
+                    let Some(incoming) = incoming else { return };
+                    self.on_incoming(incoming);
+                    while let Some(incoming) = self.deliveries.try_next() {
+                        self.on_incoming(incoming);
+                    }
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, change: RouteChange) {
+        match change {
+            RouteChange::Add(id, buffer) => {
+                self.consumers.insert(id, buffer);
+            }
+            RouteChange::Remove(id) => {
+                self.consumers.remove(&id);
+            }
+        }
+    }
+
+    fn on_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Command(link, Command::MessageDispatch(dispatch)) => {
+                self.on_dispatch(link, dispatch);
+            }
+            Incoming::Command(_, Command::ConsumerControl(control)) => self.on_control(&control),
+            Incoming::Command(_, Command::ConnectionError(error)) => {
+                let cause = error.exception.map_or_else(String::new, |cause| cause.to_string());
+                tracing::warn!(%cause, "the broker reports an error that no request asked for");
+            }
+            Incoming::Command(_, other) => {
+                tracing::trace!(command = other.name(), "not for a consumer");
+            }
+            Incoming::Interrupted(_) => {
+                self.link.send_replace(None);
+                // It comes again: to keep it would be to hand it out twice.
+                self.take_in_changes();
+                self.consumers.values().for_each(|buffer| buffer.empty());
+            }
+            Incoming::Resumed(link) => {
+                self.link.send_replace(Some(link));
+            }
+            Incoming::Refused { command: Command::ConsumerInfo(info), cause } => {
+                if let Some(id) = &info.consumer_id {
+                    self.end(id, Error::refused("the consumer, after a failover", cause));
+                }
+            }
+            Incoming::Refused { command, cause } => {
+                tracing::warn!(command = command.name(), %cause, "refused after a failover");
+            }
+            Incoming::Ended(reason) => {
+                self.link.send_replace(None);
+                self.take_in_changes();
+                self.changes.close();
+                for buffer in self.consumers.values() {
+                    buffer.end(Some(Error::ended(&reason)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_dispatch(&mut self, link: LinkId, dispatch: MessageDispatch) {
+        let Some(id) = &dispatch.consumer_id else { return };
+        if !self.consumers.contains_key(id) {
+            // It may have been added since.
+            self.take_in_changes();
+        }
+        let Some(buffer) = self.consumers.get(id) else {
+            tracing::debug!(consumer = %id, "dispatched to a consumer that is gone");
+            return;
+        };
+        let Some(message) = dispatch.message else {
+            // A browser has seen all.
+            buffer.end(None);
+            return;
+        };
+        let counter = dispatch.redelivery_counter.max(message.redelivery_counter);
+        if !buffer.push(Dispatched { link, message, redelivery_counter: counter }) {
+            let problem = "the broker sent more than the prefetch allows";
+            let id = id.clone();
+            self.end(&id, Error::new(ErrorKind::Protocol, problem));
+        }
+    }
+
+    fn on_control(&mut self, control: &ConsumerControl) {
+        let Some(id) = &control.consumer_id else { return };
+        if control.close {
+            self.end(id, Error::new(ErrorKind::Closed, "the broker closed the consumer"));
+        } else if let (Some(buffer), Ok(prefetch)) =
+            (self.consumers.get(id), u32::try_from(control.prefetch))
+        {
+            buffer.set_prefetch(prefetch);
+        }
+    }
+
+    fn end(&mut self, id: &ConsumerId, error: Error) {
+        self.take_in_changes();
+        if let Some(buffer) = self.consumers.remove(id) {
+            buffer.end(Some(error));
+        }
+    }
+
+    fn take_in_changes(&mut self) {
+        while let Ok(change) = self.changes.try_recv() {
+            self.change(change);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `Consumer`: messages from a destination, one after the other.
+
+pub(crate) mod buffer;
+mod builder;
+pub(crate) mod core;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use rewire_failover::core::LinkId;
+use rewire_protocol::{ConsumerId, Destination};
+
+pub use self::builder::ConsumerBuilder;
+
+use self::buffer::{Batch, Buffer, Dispatched, Next};
+use self::core::{Ack, AckCore};
+use crate::connection::NONE_DELIVERED;
+use crate::connection::router::RouteChange;
+use crate::delivery::Delivery;
+use crate::error::Result;
+use crate::message::Message;
+use crate::session::{AckMode, Note, SessionShared};
+
+/// Receives messages. From [`Session::consumer`](crate::Session::consumer); also a `Stream`.
+///
+/// After a failover it goes on by itself. What the lost broker had sent and was not handed out yet is
+/// dropped, because it comes again. What was handed out and whose acknowledgement did not arrive comes
+/// again too: a message may come twice.
+///
+/// Dropped, it is removed at the broker, which gives what was not acknowledged to others. In the modes
+/// that acknowledge by themselves the message handed out last counts as done, unless the thread panics.
+///
+/// ```no_run
+/// # async fn example(session: rewire::Session) -> rewire::Result<()> {
+/// let mut consumer = session.consumer(&rewire::Queue::new("ORDERS")).prefetch(100).await?;
+/// while let Some(delivery) = consumer.next().await.transpose()? {
+///     println!("{:?}", delivery.message().body_text()?);
+///     delivery.ack().await?;
+/// }
+/// # Ok(()) }
+/// ```
+pub struct Consumer {
+    shared: Arc<ConsumerShared>,
+    buffer: Arc<Buffer>,
+    batch: Batch,
+    acks: AckCore,
+    /// Something on its way to the transport or the session, waiting for room.
+    outgoing: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    /// A message that is handed out once `outgoing` is done.
+    held: Option<Delivery>,
+    last_delivered: i64,
+    is_over: bool,
+    /// Whether a broker knows of it, so that it is to be removed there.
+    is_declared: bool,
+}
+
+/// What deliveries have of their consumer.
+pub(crate) struct ConsumerShared {
+    pub(crate) session: Arc<SessionShared>,
+    pub(crate) id: ConsumerId,
+    pub(crate) destination: Destination,
+}
+
+impl Consumer {
+    fn new(shared: Arc<ConsumerShared>, buffer: Arc<Buffer>) -> Self {
+        let acks = AckCore::new(shared.session.mode);
+        Self {
+            shared,
+            buffer,
+            batch: Batch::default(),
+            acks,
+            outgoing: None,
+            held: None,
+            last_delivered: NONE_DELIVERED,
+            is_over: false,
+            is_declared: true,
+        }
+    }
+
+    /// The next message; waits for it, through failovers too. `None` when there will be no more: a
+    /// browser has seen all, or an error was given before.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended for good, the broker closed the consumer or refused it after a failover,
+    /// or it sent more than the prefetch allows. That is the end of this consumer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is lost: no message is taken before it is returned.
+    pub async fn next(&mut self) -> Option<Result<Delivery>> {
+        poll_fn(|cx| self.poll_delivery(cx)).await
+    }
+
+    /// Ends the consumer and waits until the broker has heard of it, and of the acknowledgement of what
+    /// was handed out last, in the modes that acknowledge by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When no broker answered, within what the options of the URI allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it goes on as if the consumer were dropped.
+    pub async fn close(mut self) -> Result<()> {
+        if let Some(outgoing) = self.outgoing.take() {
+            outgoing.await;
+        }
+        if let Some(ack) = self.acks.take_rest() {
+            self.shared.send(ack).await;
+        }
+        let connection = self.shared.session.connection.clone();
+        let goodbye = connection.remove(self.shared.id.clone().into(), self.last_delivered);
+        let closed = connection.request("closing the consumer", goodbye).await;
+        self.is_declared = false;
+        closed
+    }
+
+    /// The destination it consumes from.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.shared.destination
+    }
+
+    fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery>>> {
+        loop {
+            if let Some(outgoing) = &mut self.outgoing {
+                ready!(outgoing.as_mut().poll(cx));
+                self.outgoing = None;
+            }
+            if let Some(delivery) = self.held.take() {
+                return Poll::Ready(Some(Ok(delivery)));
+            }
+            if self.is_over {
+                return Poll::Ready(None);
+            }
+            // To ask for the next message is to be done with the one before.
+            if self.shared.session.mode.is_automatic()
+                && let Some(ack) = self.acks.take_due(self.buffer.prefetch())
+            {
+                self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+                continue;
+            }
+            match self.buffer.poll_next(&mut self.batch, cx) {
+                Poll::Ready(Next::Message(dispatched)) => self.hold(dispatched),
+                Poll::Ready(Next::End(end)) => {
+                    self.is_over = true;
+                    return Poll::Ready(end.map(Err));
+                }
+                Poll::Pending => match self.acks.take_rest() {
+                    Some(ack) => {
+                        self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+                    }
+                    None => return Poll::Pending,
+                },
+            }
+        }
+    }
+
+    /// Prepares to hand a message out: the session is told first where it acknowledges together.
+    fn hold(&mut self, dispatched: Dispatched) {
+        let Dispatched { link, message, redelivery_counter } = dispatched;
+        if let Some(id) = &message.message_id {
+            self.last_delivered = id.broker_sequence_id;
+            if self.shared.session.mode == AckMode::Client {
+                let (shared, id) = (self.shared.clone(), id.clone());
+                let prefetch = self.buffer.prefetch();
+                self.outgoing = Some(Box::pin(async move {
+                    let consumer = shared.clone();
+                    shared.session.note(Note::Delivered { consumer, link, id, prefetch }).await;
+                }));
+            } else {
+                self.acks.on_delivered(link, id);
+            }
+        }
+        let message = Message::received(message);
+        let shared = self.shared.clone();
+        self.held = Some(Delivery::new(message, redelivery_counter, link, shared));
+    }
+}
+
+impl ConsumerShared {
+    /// Hands an acknowledgement to the link it belongs to. If that is gone, so is what it was about.
+    pub(crate) async fn send(&self, ack: Ack) {
+        let link = Some(ack.link);
+        let ack = ack.into_command(self.id.clone(), self.destination.clone());
+        self.session.connection.say(ack.into(), link).await;
+    }
+
+    async fn sending(self: Arc<Self>, ack: Ack) {
+        self.send(ack).await;
+    }
+
+    /// Whether what this link dispatched can still be acknowledged.
+    pub(crate) fn is_current(&self, link: LinkId) -> bool {
+        *self.session.connection.link.borrow() == Some(link)
+    }
+}
+
+impl Stream for Consumer {
+    type Item = Result<Delivery>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_delivery(cx)
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let shared = self.shared.clone();
+        let outgoing = self.outgoing.take();
+        let rest = if std::thread::panicking() { None } else { self.acks.take_rest() };
+        let last_delivered = self.last_delivered;
+        let is_declared = self.is_declared;
+        let runtime = shared.session.connection.runtime.clone();
+        drop(runtime.spawn(async move {
+            if let Some(outgoing) = outgoing {
+                outgoing.await;
+            }
+            if let Some(ack) = rest {
+                shared.send(ack).await;
+            }
+            let connection = &shared.session.connection;
+            if is_declared {
+                let goodbye = connection.remove(shared.id.clone().into(), last_delivered);
+                connection.say(goodbye, None).await;
+            }
+            shared.session.forget(&shared.id).await;
+            // When the router has ended there is nothing to route.
+            let _ = connection.routes.send(RouteChange::Remove(shared.id.clone())).await;
+        }));
+    }
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("id", &self.shared.id.to_string())
+            .field("destination", &self.shared.destination.to_string())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! `Message`: headers, properties and body, to be sent or as received.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rewire_protocol::{self as wire, Body, Destination, Limits, Primitive, PrimitiveMap, Str};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A message. Build one to send it; a [`Delivery`](crate::Delivery) holds one that came.
+///
+/// What came can be sent on as it is: its body and properties are not unpacked for it.
+///
+/// ```
+/// use std::time::Duration;
+/// use rewire::Message;
+///
+/// let message = Message::text("12 anvils")
+///     .property("region", "eu")
+///     .correlation_id("order-7")
+///     .priority(7)
+///     .time_to_live(Duration::from_secs(60));
+/// assert_eq!(message.body_text()?.as_deref(), Some("12 anvils"));
+/// assert_eq!(message.property_value("region")?.unwrap().as_string().unwrap().unwrap(), "eu");
+/// # Ok::<(), rewire::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    /// The headers, and the body and properties where they are packed.
+    wire: Box<wire::Message>,
+    /// The body of a message that was built here.
+    body: Option<Body>,
+    /// The properties, once one was set here.
+    properties: Option<PrimitiveMap>,
+    time_to_live: Option<Duration>,
+}
+
+/// JMS's default priority.
+const DEFAULT_PRIORITY: i8 = 4;
+
+impl Message {
+    /// A message with this body; persistent, of priority 4, never expiring.
+    #[must_use]
+    pub fn new(body: Body) -> Self {
+        let kind = body.kind().into();
+        let wire = wire::Message {
+            kind,
+            persistent: true,
+            priority: DEFAULT_PRIORITY,
+            ..wire::Message::default()
+        };
+        Self { wire: Box::new(wire), body: Some(body), properties: None, time_to_live: None }
+    }
+
+    /// A text message.
+    #[must_use]
+    pub fn text(text: impl Into<Str>) -> Self {
+        Self::new(Body::text(text))
+    }
+
+    /// A message of bytes.
+    #[must_use]
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Body::Bytes(bytes.into()))
+    }
+
+    /// A message of named values.
+    #[must_use]
+    pub fn map(map: PrimitiveMap) -> Self {
+        Self::new(Body::Map(map))
+    }
+
+    pub(crate) const fn received(wire: Box<wire::Message>) -> Self {
+        Self { wire, body: None, properties: None, time_to_live: None }
+    }
+
+    /// Replaces the body by this text, and leaves the rest.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<Str>) -> Self {
+        self.body = Some(Body::text(text));
+        self
+    }
+
+    /// Sets a property. Its name and type are checked when the message is sent.
+    #[must_use]
+    pub fn property(mut self, name: impl Into<Str>, value: impl Into<Primitive>) -> Self {
+        let properties = match self.properties.take() {
+            Some(properties) => Some(properties),
+            None => self.wire.properties(&Limits::DEFAULT).ok(),
+        };
+        let mut properties = properties.unwrap_or_default();
+        properties.insert(name, value);
+        self.properties = Some(properties);
+        self
+    }
+
+    /// Whether it is to survive the broker. True by default.
+    #[must_use]
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.wire.persistent = persistent;
+        self
+    }
+
+    /// Sets the priority, 0 to 9; more is taken as 9. 4 by default.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.wire.priority = priority.min(9).cast_signed();
+        self
+    }
+
+    /// How long after it is sent it expires. Never by default.
+    #[must_use]
+    pub const fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// Sets `JMSCorrelationID`.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<Str>) -> Self {
+        self.wire.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Sets `JMSReplyTo`.
+    #[must_use]
+    pub fn reply_to(mut self, destination: impl Into<Destination>) -> Self {
+        self.wire.reply_to = Some(destination.into());
+        self
+    }
+
+    /// Sets `JMSType`.
+    #[must_use]
+    pub fn message_type(mut self, message_type: impl Into<Str>) -> Self {
+        self.wire.message_type = Some(message_type.into());
+        self
+    }
+
+    /// Sets `JMSXGroupID`: messages of one group go to one consumer.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<Str>) -> Self {
+        self.wire.group_id = Some(group.into());
+        self
+    }
+
+    /// The body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] when what was received cannot be read.
+    pub fn body(&self) -> Result<Body> {
+        match &self.body {
+            Some(body) => Ok(body.clone()),
+            None => self.wire.body(&Limits::DEFAULT).map_err(|error| unreadable(&error)),
+        }
+    }
+
+    /// The text of a text message; `None` when it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] when the message is of another kind or cannot be read.
+    pub fn body_text(&self) -> Result<Option<String>> {
+        match self.body()? {
+            Body::Text(text) => Ok(text.map(|text| text.to_str().into_owned())),
+            other @ (Body::Message
+            | Body::Bytes(_)
+            | Body::Map(_)
+            | Body::Stream(_)
+            | Body::Object(_)
+            | Body::Blob) => {
+                let problem = format!("a text message is expected, this is {:?}", other.kind());
+                Err(Error::new(ErrorKind::Protocol, problem))
+            }
+        }
+    }
+
+    /// The value of a property; `None` when there is no such property.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] when the properties that were received cannot be read.
+    pub fn property_value(&self, name: &str) -> Result<Option<Primitive>> {
+        match &self.properties {
+            Some(properties) => Ok(properties.get(name).cloned()),
+            None => self.wire.property(name, &Limits::DEFAULT).map_err(|error| unreadable(&error)),
+        }
+    }
+
+    /// All properties.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] when the properties that were received cannot be read.
+    pub fn properties(&self) -> Result<PrimitiveMap> {
+        match &self.properties {
+            Some(properties) => Ok(properties.clone()),
+            None => self.wire.properties(&Limits::DEFAULT).map_err(|error| unreadable(&error)),
+        }
+    }
+
+    /// The headers, as they travel. Of a message that was not sent yet, body and properties are not
+    /// among them.
+    #[must_use]
+    pub fn headers(&self) -> &wire::Message {
+        &self.wire
+    }
+
+    /// The message as it travels, the headers of sending not filled in yet, and how long it may live.
+    pub(crate) fn into_wire(self) -> Result<(Box<wire::Message>, Option<Duration>)> {
+        let Self { mut wire, body, properties, time_to_live } = self;
+        if let Some(properties) = properties {
+            for (name, value) in &properties {
+                wire::validate_property(&name.to_str(), value)
+                    .map_err(|error| Error::unsendable(&error))?;
+            }
+            wire.set_properties(&properties).map_err(|error| Error::unsendable(&error))?;
+        }
+        if let Some(body) = body {
+            wire.set_body(&body, false).map_err(|error| Error::unsendable(&error))?;
+        }
+        Ok((wire, time_to_live))
+    }
+}
+
+fn unreadable(error: &wire::DecodeError) -> Error {
+    Error::new(ErrorKind::Protocol, format!("the message cannot be read: {error}"))
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_travels_with_its_body_properties_and_headers() {
+        let message = Message::text("x").property("n", 1).priority(99).persistent(false);
+        let (wire, _) = message.into_wire().unwrap();
+        assert_eq!((wire.priority, wire.persistent), (9, false));
+        let back = Message::received(wire);
+        assert_eq!(back.body_text().unwrap().as_deref(), Some("x"));
+        assert_eq!(back.property_value("n").unwrap(), Some(Primitive::Int(1)));
+    }
+
+    #[test]
+    fn a_property_of_an_impossible_type_is_the_callers_mistake() {
+        let message = Message::text("x").property("n", Bytes::from_static(b"no"));
+        assert_eq!(message.into_wire().unwrap_err().kind(), ErrorKind::Misuse);
+    }
+}

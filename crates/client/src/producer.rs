@@ -1,0 +1,223 @@
+//! `Producer`: messages to a destination, each with an outcome.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rewire_failover::core::{Completion, LinkId};
+use rewire_failover::transport::Pending;
+use rewire_protocol::{Destination, MessageId, ProducerId, ProducerInfo};
+use tokio::sync::Mutex;
+
+use crate::connection::{NONE_DELIVERED, now_ms};
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::session::SessionShared;
+
+/// Sends messages to one destination. From [`Session::producer`](crate::Session::producer).
+///
+/// Messages leave in the order of the calls. Three ways to send, by how much is waited for:
+///
+/// | | returns when | a broker dies |
+/// | --- | --- | --- |
+/// | [`send`](Self::send) | a broker has it | sent again to the next, waits on |
+/// | [`enqueue`](Self::enqueue) | it is queued; the receipt, when a broker has it | sent again to the next |
+/// | [`send_async`](Self::send_async) | it is queued | lost, if it had left |
+///
+/// Dropped, it is removed at the broker; what is queued is sent all the same.
+///
+/// ```no_run
+/// # async fn example(session: rewire::Session) -> rewire::Result<()> {
+/// let producer = session.producer(&rewire::Queue::new("ORDERS")).await?;
+/// let id = producer.send("12 anvils").await?;
+/// println!("a broker has {id}");
+/// # Ok(()) }
+/// ```
+pub struct Producer {
+    session: Arc<SessionShared>,
+    id: ProducerId,
+    destination: Destination,
+    /// The number of the last message, held while the next is queued: a broker that sees a number lower
+    /// than the last takes it for a message sent twice.
+    turn: Mutex<i64>,
+    /// Whether a broker knows of it, so that it is to be removed there.
+    is_declared: bool,
+}
+
+impl Producer {
+    pub(crate) async fn open(
+        session: Arc<SessionShared>,
+        destination: Destination,
+    ) -> Result<Self> {
+        let id = session.next_producer_id();
+        let info = ProducerInfo {
+            producer_id: Some(id.clone()),
+            destination: Some(destination.clone()),
+            ..ProducerInfo::default()
+        };
+        // Made first, it is also removed if this future is dropped.
+        let mut producer =
+            Self { session, id, destination, turn: Mutex::new(0), is_declared: true };
+        let accepted = producer.session.connection.request("the producer", info).await;
+        producer.is_declared = accepted.is_ok();
+        accepted.map(|()| producer)
+    }
+
+    /// Sends a message and waits until a broker has it, through any number of failovers.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](ErrorKind::Refused) and [`Security`](ErrorKind::Security) when the broker said no;
+    /// [`Timeout`](ErrorKind::Timeout), [`Unreachable`](ErrorKind::Unreachable) and others when it never
+    /// left; [`InDoubt`](ErrorKind::InDoubt) when it left and no answer will come;
+    /// [`Misuse`](ErrorKind::Misuse) when the message cannot be sent as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing is sent. Dropped later, it is sent and the answer is lost.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<MessageId> {
+        self.enqueue(message).await?.await
+    }
+
+    /// Queues a message and returns at once, with a receipt that says what became of it. Waits only
+    /// while 10,000 messages or 64 MiB are unanswered.
+    ///
+    /// ```no_run
+    /// # async fn example(producer: rewire::Producer) -> rewire::Result<()> {
+    /// let mut receipts = Vec::new();
+    /// for n in 0..100 {
+    ///     receipts.push(producer.enqueue(format!("order {n}")).await?);
+    /// }
+    /// for receipt in receipts {
+    ///     receipt.await?; // a broker has it
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](ErrorKind::Misuse) when the message cannot be sent as it is. All else says the receipt.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is sent.
+    pub async fn enqueue(&self, message: impl Into<Message>) -> Result<Receipt> {
+        let (id, pending) = self.submit(message.into(), Completion::Answered).await?;
+        Ok(Receipt { id: Some(id), pending })
+    }
+
+    /// Queues a message that no broker is to answer. The fastest way, and the one that can lose: what
+    /// has left when a broker dies is not sent again. What is queued while there is no broker waits for
+    /// the next.
+    ///
+    /// The transmission says when it has left, and over which link;
+    /// [`Connection::flush`](crate::Connection::flush) says what has arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](ErrorKind::Misuse) when the message cannot be sent as it is. All else says the
+    /// transmission.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is sent.
+    pub async fn send_async(&self, message: impl Into<Message>) -> Result<Transmission> {
+        let (_, pending) = self.submit(message.into(), Completion::Transmitted).await?;
+        Ok(Transmission { pending })
+    }
+
+    /// The destination it sends to.
+    #[must_use]
+    pub const fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    async fn submit(
+        &self,
+        message: Message,
+        completion: Completion,
+    ) -> Result<(MessageId, Pending)> {
+        let (mut wire, time_to_live) = message.into_wire()?;
+        let mut last = self.turn.lock().await;
+        let id = self.id.message(*last + 1);
+        wire.producer_id = Some(self.id.clone());
+        wire.message_id = Some(id.clone());
+        wire.destination = Some(self.destination.clone());
+        wire.timestamp = now_ms();
+        wire.expiration = time_to_live.map_or(0, |time_to_live| {
+            let lives_ms = i64::try_from(time_to_live.as_millis()).unwrap_or(i64::MAX);
+            wire.timestamp.saturating_add(lives_ms.max(1))
+        });
+        wire.redelivery_counter = 0;
+        let pending = self.session.connection.transport.submit(wire.into(), completion, None).await;
+        *last += 1;
+        Ok((id, pending))
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        if !self.is_declared {
+            return;
+        }
+        let session = self.session.clone();
+        let goodbye = session.connection.remove(self.id.clone().into(), NONE_DELIVERED);
+        let runtime = session.connection.runtime.clone();
+        drop(runtime.spawn(async move { session.connection.say(goodbye, None).await }));
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("id", &self.id.to_string())
+            .field("destination", &self.destination.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says what became of a message, when it is known. From [`Producer::enqueue`].
+///
+/// Resolves to the message's id when a broker has it, else to an error whose kind is
+/// [`InDoubt`](ErrorKind::InDoubt), or says that it was not done. Dropped, the message is sent all the
+/// same.
+#[derive(Debug)]
+#[must_use = "the receipt says whether a broker has the message"]
+pub struct Receipt {
+    id: Option<MessageId>,
+    pending: Pending,
+}
+
+impl Future for Receipt {
+    type Output = Result<MessageId>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.pending).poll(cx));
+        Poll::Ready(match (answer, self.id.take()) {
+            (Ok(_), Some(id)) => Ok(id),
+            (Ok(_), None) => Err(Error::misuse("the receipt was asked again after its answer")),
+            (Err(error), _) => Err(Error::request("the message", error)),
+        })
+    }
+}
+
+/// Says when a message has left, and over which link. From [`Producer::send_async`].
+///
+/// Dropped, the message is sent all the same.
+#[derive(Debug)]
+pub struct Transmission {
+    pending: Pending,
+}
+
+impl Future for Transmission {
+    type Output = Result<LinkId>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let sent = ready!(Pin::new(&mut self.pending).poll(cx));
+        let link = self.pending.link();
+        Poll::Ready(sent.map_err(|error| Error::request("the message", error)).and_then(|_| {
+            link.ok_or_else(|| Error::new(ErrorKind::InDoubt, "the message: the link was lost"))
+        }))
+    }
+}

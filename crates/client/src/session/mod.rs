@@ -1,0 +1,175 @@
+//! `Session`: where producers and consumers belong, and how consumers acknowledge.
+
+mod acks;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo};
+use tokio::sync::mpsc;
+
+pub(crate) use self::acks::Note;
+
+use crate::connection::{NONE_DELIVERED, Shared};
+use crate::consumer::ConsumerBuilder;
+use crate::destination::ToDestination;
+use crate::error::Result;
+use crate::producer::Producer;
+
+/// When messages that a session's consumers hand out are acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AckMode {
+    /// Each message when the next is asked for, and the last when the consumer ends.
+    #[default]
+    Auto,
+    /// All that the session has handed out so far, when one [`Delivery`](crate::Delivery) is
+    /// acknowledged. How much may be unacknowledged is not limited: the prefetch counts what was not
+    /// handed out yet.
+    Client,
+    /// Each message when its [`Delivery`](crate::Delivery) is acknowledged. The broker sends no more than
+    /// the prefetch ahead.
+    Individual,
+    /// Late and many at once: at half the prefetch, when there is nothing to do, and when the consumer
+    /// ends. After a failover more may come twice.
+    DupsOk,
+}
+
+impl AckMode {
+    /// Whether consumers acknowledge by themselves.
+    pub(crate) const fn is_automatic(self) -> bool {
+        matches!(self, Self::Auto | Self::DupsOk)
+    }
+}
+
+/// Makes producers and consumers. From [`Connection::session`](crate::Connection::session).
+///
+/// It ends at the broker when it and all that was made from it are dropped.
+pub struct Session {
+    shared: Arc<SessionShared>,
+}
+
+/// What producers and consumers have of their session.
+pub(crate) struct SessionShared {
+    pub(crate) connection: Arc<Shared>,
+    pub(crate) mode: AckMode,
+    id: SessionId,
+    consumers: AtomicI64,
+    producers: AtomicI64,
+    /// To the task that acknowledges for all consumers together, in the mode that does so.
+    notes: Option<mpsc::Sender<Note>>,
+}
+
+impl Session {
+    /// Makes a producer that sends to this destination. Waits until a broker has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the producer is removed again.
+    pub async fn producer(&self, destination: &impl ToDestination) -> Result<Producer> {
+        Producer::open(self.shared.clone(), destination.to_destination()).await
+    }
+
+    /// Begins to describe a consumer; await the builder to make it.
+    pub fn consumer(&self, destination: &impl ToDestination) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.shared.clone(), destination.to_destination())
+    }
+}
+
+impl SessionShared {
+    pub(crate) fn next_consumer_id(&self) -> ConsumerId {
+        self.id.consumer(self.consumers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn next_producer_id(&self) -> ProducerId {
+        self.id.producer(self.producers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) async fn note(&self, note: Note) {
+        if let Some(notes) = &self.notes {
+            // The task lives as long as the session.
+            let _ = notes.send(note).await;
+        }
+    }
+
+    pub(crate) async fn forget(&self, consumer: &ConsumerId) {
+        self.note(Note::Gone(consumer.clone())).await;
+    }
+}
+
+impl Drop for SessionShared {
+    fn drop(&mut self) {
+        let connection = self.connection.clone();
+        let goodbye = connection.remove(self.id.clone().into(), NONE_DELIVERED);
+        let runtime = connection.runtime.clone();
+        drop(runtime.spawn(async move { connection.say(goodbye, None).await }));
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id.to_string())
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Describes a session. From [`Connection::session`](crate::Connection::session); await it.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is awaited"]
+pub struct SessionBuilder {
+    connection: Arc<Shared>,
+    mode: AckMode,
+}
+
+impl SessionBuilder {
+    pub(crate) fn new(connection: Arc<Shared>) -> Self {
+        Self { connection, mode: AckMode::default() }
+    }
+
+    /// Sets when messages are acknowledged. [`AckMode::Auto`] by default.
+    pub const fn ack(mut self, mode: AckMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    async fn open(self) -> Result<Session> {
+        let Self { connection, mode } = self;
+        let id = connection.next_session_id();
+        let notes = (mode == AckMode::Client).then(acks::start);
+        let shared = Arc::new(SessionShared {
+            connection,
+            mode,
+            id: id.clone(),
+            consumers: AtomicI64::new(1),
+            producers: AtomicI64::new(1),
+            notes,
+        });
+        let info = SessionInfo { session_id: Some(id), ..SessionInfo::default() };
+        shared.connection.request("the session", info).await?;
+        Ok(Session { shared })
+    }
+}
+
+impl IntoFuture for SessionBuilder {
+    type Output = Result<Session>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// Waits until a broker has accepted the session. Dropped, the session is removed again.
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
