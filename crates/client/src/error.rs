@@ -82,7 +82,15 @@ impl Error {
         let class = cause.class.to_str();
         let kind =
             if class.contains("Security") { ErrorKind::Security } else { ErrorKind::Refused };
-        let said = cause.message.as_ref().map_or_else(|| class.clone(), |text| text.to_str());
+        let short = class.rsplit('.').next().unwrap_or_default();
+        let said = match &cause.message {
+            // The class often says what the message leaves out: which kind of thing is wrong.
+            Some(text) if kind == ErrorKind::Security || short == "JMSException" => {
+                text.to_string()
+            }
+            Some(text) => format!("{short}: {text}"),
+            None => short.to_owned(),
+        };
         let message = format!("the broker refused {what}: {said}");
         Self { inner: Arc::new(Inner { kind, message, broker: Some(cause) }) }
     }
