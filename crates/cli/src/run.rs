@@ -37,19 +37,23 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::Config | ErrorKind::Misuse => Self::usage(error.to_string()),
-            _ => Self::failed(with_advice(&error)),
+        if matches!(error.kind(), ErrorKind::Config | ErrorKind::Misuse) {
+            Self::usage(error.to_string())
+        } else {
+            Self::failed(with_advice(&error))
         }
     }
 }
 
 /// An error with the next thing to try.
 pub(crate) fn with_advice(error: &Error) -> String {
-    let advice = match error.kind() {
-        ErrorKind::Security => "; check --user, --password-env and the rights of the user",
-        ErrorKind::Unreachable => "; is a broker running at the address of the URI?",
-        _ => "",
+    let kind = error.kind();
+    let advice = if kind == ErrorKind::Security {
+        "; check --user, --password-env and the rights of the user"
+    } else if kind == ErrorKind::Unreachable {
+        "; is a broker running at the address of the URI?"
+    } else {
+        ""
     };
     format!("{error}{advice}")
 }
@@ -122,6 +126,10 @@ fn tell(event: &Event) {
         Event::AttemptFailed { broker, error, round } if *round == 1 || round % 10 == 0 => {
             complain(&format!("{broker}: {error} (attempt {round})"));
         }
-        _ => {}
+        Event::AttemptFailed { .. }
+        | Event::Connected { .. }
+        | Event::GaveUp(_)
+        | Event::Closed
+        | _ => {}
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire::{Connection, Error, ErrorKind, LinkId, Message, Producer, Receipt, Transmission};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::args::{SendArgs, SendMode};
@@ -49,13 +50,13 @@ pub(crate) async fn run(args: SendArgs) -> Result<bool, Failure> {
         // Nothing is waited for but the queue of the connection.
         SendMode::Async => 2 * usize::try_from(CHECKPOINT).unwrap_or(usize::MAX),
     };
-    // Of those in flight one is being waited for outside of the channel.
-    let (sent, to_note) = mpsc::channel(in_flight.saturating_sub(1).max(1));
+    let (sent, to_note) = mpsc::channel(in_flight);
+    let in_flight = Arc::new(Semaphore::new(in_flight));
     let (broken, is_broken) = watch::channel(false);
     let collector = Collector::new(log, broken);
     let mut collected = tokio::spawn(collector.collect(to_note));
     let source = Source::new(&args);
-    let sender = Sender { connection: &run.connection, producer, sent, mode: args.mode };
+    let sender = Sender { connection: &run.connection, producer, sent, in_flight, mode: args.mode };
     let was_stopped = sender.send_all(source, is_broken).await;
 
     let tally = if was_stopped {
@@ -149,7 +150,8 @@ fn pattern(size: usize) -> String {
 struct Sender<'r> {
     connection: &'r Connection,
     producer: Producer,
-    sent: mpsc::Sender<Sent>,
+    sent: mpsc::Sender<(Sent, Option<OwnedSemaphorePermit>)>,
+    in_flight: Arc<Semaphore>,
     mode: SendMode,
 }
 
@@ -185,9 +187,10 @@ impl Sender<'_> {
     /// Queues one message; false when there is nobody to note what becomes of it.
     async fn send(&self, seq: u64, message: Message) -> bool {
         // Room first: then nothing is queued that is not noted.
+        let Ok(permit) = self.in_flight.clone().acquire_owned().await else { return false };
         let Ok(room) = self.sent.reserve().await else { return false };
         let now = now_ns();
-        room.send(match self.mode {
+        let sent = match self.mode {
             SendMode::Sync | SendMode::Pipelined => match self.producer.enqueue(message).await {
                 Ok(receipt) => Sent::Answered(seq, now, receipt),
                 Err(error) => Sent::Failed(seq, now, error),
@@ -196,7 +199,8 @@ impl Sender<'_> {
                 Ok(transmission) => Sent::Transmitted(seq, now, transmission),
                 Err(error) => Sent::Failed(seq, now, error),
             },
-        });
+        };
+        room.send((sent, Some(permit)));
         if self.mode == SendMode::Async && (seq + 1).is_multiple_of(CHECKPOINT) {
             self.checkpoint().await;
         }
@@ -208,7 +212,7 @@ impl Sender<'_> {
         let connection = self.connection.clone();
         let asked = tokio::spawn(async move { connection.flush().await });
         // Without a collector nobody is interested.
-        let _ = self.sent.send(Sent::Checkpoint(asked)).await;
+        let _ = self.sent.send((Sent::Checkpoint(asked), None)).await;
     }
 }
 
@@ -236,8 +240,11 @@ impl Collector {
         }
     }
 
-    async fn collect(mut self, mut to_note: mpsc::Receiver<Sent>) -> (Tally, Log) {
-        while let Some(sent) = self.log.during(to_note.recv()).await {
+    async fn collect(
+        mut self,
+        mut to_note: mpsc::Receiver<(Sent, Option<OwnedSemaphorePermit>)>,
+    ) -> (Tally, Log) {
+        while let Some((sent, _in_flight)) = self.log.during(to_note.recv()).await {
             match sent {
                 Sent::Answered(seq, submitted_ns, receipt) => {
                     match self.log.during(receipt).await {

@@ -65,6 +65,10 @@ impl Error {
         Self { inner: Arc::new(Inner { kind, message: message.into(), broker: None }) }
     }
 
+    pub(crate) fn config(problem: &dyn fmt::Display) -> Self {
+        Self::new(ErrorKind::Config, problem.to_string())
+    }
+
     pub(crate) fn misuse(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Misuse, message)
     }
@@ -82,24 +86,35 @@ impl Error {
         let class = cause.class.to_str();
         let kind =
             if class.contains("Security") { ErrorKind::Security } else { ErrorKind::Refused };
-        let said = cause.message.as_ref().map_or_else(|| class.clone(), |text| text.to_str());
+        let short = class.rsplit('.').next().unwrap_or_default();
+        let said = match &cause.message {
+            // The class often says what the message leaves out: which kind of thing is wrong.
+            Some(text) if kind == ErrorKind::Security || short == "JMSException" => {
+                text.to_string()
+            }
+            Some(text) => format!("{short}: {text}"),
+            None => short.to_owned(),
+        };
         let message = format!("the broker refused {what}: {said}");
         Self { inner: Arc::new(Inner { kind, message, broker: Some(cause) }) }
     }
 
     /// Why something that was asked of a broker was not done, or is in doubt.
     pub(crate) fn request(what: &str, error: RequestError) -> Self {
-        match error {
-            RequestError::Refused(cause) => Self::refused(what, cause),
+        let message = format!("{what}: {error}");
+        let kind = match error {
+            RequestError::Refused(cause) => return Self::refused(what, cause),
             RequestError::NotSent(reason) => {
-                Self::new(kind_of(&reason, ErrorKind::NotSent), format!("{what}: {reason}"))
+                return Self::new(
+                    kind_of(&reason, ErrorKind::NotSent),
+                    format!("{what}: {reason}"),
+                );
             }
-            RequestError::Unsendable(error) => Self::misuse(format!("{what}: {error}")),
-            doubt if doubt.is_in_doubt() => {
-                Self::new(ErrorKind::InDoubt, format!("{what}: {doubt}"))
-            }
-            other => Self::new(ErrorKind::Protocol, format!("{what}: {other}")),
-        }
+            RequestError::Unsendable(_) => ErrorKind::Misuse,
+            RequestError::InDoubt { .. } => ErrorKind::InDoubt,
+            _ => ErrorKind::Protocol,
+        };
+        Self::new(kind, message)
     }
 
     /// Why everything ended.
@@ -149,7 +164,8 @@ fn kind_of(reason: &GaveUp, otherwise: ErrorKind) -> ErrorKind {
             ErrorKind::Security
         }
         GaveUp::Exhausted { .. } | GaveUp::Lost(_) | GaveUp::NoBrokers => ErrorKind::Unreachable,
-        _ => otherwise,
+        // As it says, and whatever reasons are added.
+        GaveUp::LinkGone | _ => otherwise,
     }
 }
 

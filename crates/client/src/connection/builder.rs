@@ -14,7 +14,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::router::Router;
 use super::{CLOSE_DEADLINE, Connection, Events, Shared, ids};
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 
 /// Routes that may wait for the router to take them in.
 const ROUTE_CHANGES: usize = 64;
@@ -56,8 +58,8 @@ impl ConnectionBuilder {
     }
 
     async fn connect(self) -> Result<Connection> {
-        let uri: FailoverUri =
-            self.uri.parse().map_err(|error| Error::new(ErrorKind::Config, format!("{error}")))?;
+        let uri = self.uri.parse::<FailoverUri>();
+        let uri = uri.map_err(|error| Error::config(&error))?;
         let (transport, deliveries) = FailoverTransport::start(&uri, TransportConfig::default());
         if let Some(mut listener) = self.listener {
             let mut events = Events { receiver: transport.events() };

@@ -62,13 +62,11 @@ impl Connection {
     /// Begins to describe a connection; await the builder to make it.
     ///
     /// `uri` is a `failover:` URI or the address of one broker, `tcp://host:port`.
-    #[must_use]
     pub fn builder(uri: &str) -> ConnectionBuilder {
         ConnectionBuilder::new(uri)
     }
 
     /// Begins to describe a session; await the builder to make it.
-    #[must_use]
     pub fn session(&self) -> SessionBuilder {
         SessionBuilder::new(self.shared.clone())
     }

@@ -106,7 +106,7 @@ impl Buffer {
     }
 
     /// The next message, out of the batch or a new one.
-    pub(crate) fn poll_next(&self, batch: &mut Batch, cx: &mut Context<'_>) -> Poll<Next> {
+    pub(crate) fn poll_next(&self, batch: &mut Batch, cx: &Context<'_>) -> Poll<Next> {
         let generation = self.generation.load(Ordering::Acquire);
         if batch.generation != generation {
             batch.queue.clear();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn take(buffer: &Buffer, batch: &mut Batch) -> Option<i8> {
-        match buffer.poll_next(batch, &mut Context::from_waker(Waker::noop())) {
+        match buffer.poll_next(batch, &Context::from_waker(Waker::noop())) {
             Poll::Ready(Next::Message(dispatched)) => Some(dispatched.message.priority),
             Poll::Ready(Next::End(_)) | Poll::Pending => None,
         }
@@ -187,7 +187,7 @@ mod tests {
         buffer.push(message(1));
         buffer.end(None);
         assert_eq!(take(&buffer, &mut batch), Some(1));
-        let end = buffer.poll_next(&mut batch, &mut Context::from_waker(Waker::noop()));
+        let end = buffer.poll_next(&mut batch, &Context::from_waker(Waker::noop()));
         assert!(matches!(end, Poll::Ready(Next::End(None))));
     }
 }

@@ -84,16 +84,14 @@ impl ConsumerBuilder {
         self
     }
 
-    fn prefetch_size(&self) -> u32 {
-        self.prefetch.unwrap_or(if self.is_browser {
-            BROWSER_PREFETCH
-        } else if self.durable.is_some() {
-            DURABLE_PREFETCH
-        } else if self.destination.kind.is_queue() {
-            QUEUE_PREFETCH
-        } else {
-            TOPIC_PREFETCH
-        })
+    const fn prefetch_size(&self) -> u32 {
+        match self.prefetch {
+            Some(prefetch) => prefetch,
+            None if self.is_browser => BROWSER_PREFETCH,
+            None if self.durable.is_some() => DURABLE_PREFETCH,
+            None if self.destination.kind.is_queue() => QUEUE_PREFETCH,
+            None => TOPIC_PREFETCH,
+        }
     }
 
     fn check(&self) -> Result<()> {

@@ -1,0 +1,130 @@
+//! A broker that does as the test says, on a real socket.
+
+use std::time::{Duration, Instant};
+
+use rewire_protocol::{
+    Command, ConsumerId, ExceptionResponse, Limits, LinkConfig, LinkCore, LinkEvent, Message,
+    MessageDispatch, MessageKind, ProducerId, Response, Throwable,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// No test waits longer for anything.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+pub(super) struct Peer {
+    listener: TcpListener,
+}
+
+/// One connection of the client.
+pub(super) struct Client {
+    stream: TcpStream,
+    core: LinkCore,
+}
+
+impl Peer {
+    pub(super) async fn start() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub(super) fn uri(&self) -> String {
+        format!("failover:(tcp://{})", self.listener.local_addr().unwrap())
+    }
+
+    /// Takes the next connection and does the handshake.
+    pub(super) async fn accept(&self) -> Client {
+        let (stream, _) = timeout(DEADLINE, self.listener.accept()).await.unwrap().unwrap();
+        let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+        let mut client = Client { stream, core };
+        let opened = client.event().await;
+        assert!(matches!(opened, Some(LinkEvent::Opened { .. })), "{opened:?}");
+        client
+    }
+}
+
+impl Client {
+    /// What comes next; `None` when the client has closed.
+    async fn event(&mut self) -> Option<LinkEvent> {
+        loop {
+            self.flush().await;
+            if let Some(event) = self.core.poll_event(now()).unwrap() {
+                return Some(event);
+            }
+            let read = self.stream.read_buf(self.core.read_buffer());
+            if timeout(DEADLINE, read).await.expect("the client says something").unwrap() == 0 {
+                return None;
+            }
+            self.core.on_read(now());
+        }
+    }
+
+    /// The next command.
+    pub(super) async fn command(&mut self) -> Command {
+        match self.event().await {
+            Some(LinkEvent::Command(command)) => command,
+            other => panic!("a command is expected: {other:?}"),
+        }
+    }
+
+    /// The next command, which has this name; answers it if an answer is wanted.
+    pub(super) async fn expect(&mut self, name: &str) -> Command {
+        let command = self.command().await;
+        assert_eq!(command.name(), name, "{command:?}");
+        if command.is_response_required() {
+            self.answer(&command).await;
+        }
+        command
+    }
+
+    /// These commands, in this order, each answered.
+    pub(super) async fn expect_all(&mut self, names: &[&str]) {
+        for name in names {
+            self.expect(name).await;
+        }
+    }
+
+    pub(super) async fn answer(&mut self, command: &Command) {
+        let correlation_id = command.command_id();
+        self.send(Response { correlation_id, ..Response::default() }).await;
+    }
+
+    pub(super) async fn refuse(&mut self, command: &Command, class: &str, message: &str) {
+        let correlation_id = command.command_id();
+        let exception = Some(Box::new(Throwable::new(class, message)));
+        self.send(ExceptionResponse { correlation_id, exception, ..ExceptionResponse::default() })
+            .await;
+    }
+
+    /// Dispatches messages with these numbers, of a producer `ID:p:1:1:1`.
+    pub(super) async fn dispatch(&mut self, to: &ConsumerId, numbers: &[i64]) {
+        for number in numbers {
+            let producer =
+                ProducerId { connection_id: Some("ID:p:1".into()), value: 1, session_id: 1 };
+            let mut id = producer.message(*number);
+            id.broker_sequence_id = 100 + number;
+            let message =
+                Message { kind: MessageKind::Text, message_id: Some(id), ..Message::default() };
+            self.send(MessageDispatch {
+                consumer_id: Some(to.clone()),
+                message: Some(Box::new(message)),
+                ..MessageDispatch::default()
+            })
+            .await;
+        }
+    }
+
+    pub(super) async fn send(&mut self, command: impl Into<Command>) {
+        self.core.send(&command.into()).unwrap();
+        self.flush().await;
+    }
+
+    async fn flush(&mut self) {
+        let bytes = std::mem::take(self.core.outgoing());
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,1 @@
+//! Small programs, one thing each: `cargo run -p rewire-examples --example send`.
