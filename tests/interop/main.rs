@@ -2,6 +2,8 @@
 
 mod broker;
 mod cli;
+mod client;
+mod jms;
 mod messages;
 
 use std::time::Duration;

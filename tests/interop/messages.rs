@@ -29,7 +29,7 @@ fn through_java(messages: &[JmsMessage], layout: Option<&str>) -> Vec<JmsMessage
 
 /// One value of each type that JMS allows in a map or a stream, at the edges of its range. The one
 /// NaN is the one Java writes for all of them; the strings are some that Java reads everywhere.
-fn values() -> Vec<Typed> {
+pub(crate) fn values() -> Vec<Typed> {
     vec![
         Typed::Null,
         Typed::Boolean(true),
@@ -50,7 +50,7 @@ fn values() -> Vec<Typed> {
 }
 
 /// Strings that Java writes otherwise than UTF-8.
-fn modified() -> Vec<Typed> {
+pub(crate) fn modified() -> Vec<Typed> {
     vec![
         Typed::string("zero \u{0}, face \u{1f600}"),
         Typed::Utf16(vec![0x61, 0xd83d]),
@@ -58,11 +58,11 @@ fn modified() -> Vec<Typed> {
     ]
 }
 
-fn named(values: Vec<Typed>) -> BTreeMap<String, Typed> {
+pub(crate) fn named(values: Vec<Typed>) -> BTreeMap<String, Typed> {
     values.into_iter().enumerate().map(|(at, value)| (format!("value{at}"), value)).collect()
 }
 
-fn bodies() -> Vec<Body> {
+pub(crate) fn bodies() -> Vec<Body> {
     vec![
         Body::Message,
         Body::Text(Typed::Null),

@@ -33,6 +33,8 @@ pub struct Message {
     /// The properties, once one was set here.
     properties: Option<PrimitiveMap>,
     time_to_live: Option<Duration>,
+    /// Whether the body is to be compressed.
+    compressed: bool,
 }
 
 /// JMS's default priority.
@@ -49,7 +51,13 @@ impl Message {
             priority: DEFAULT_PRIORITY,
             ..wire::Message::default()
         };
-        Self { wire: Box::new(wire), body: Some(body), properties: None, time_to_live: None }
+        Self {
+            wire: Box::new(wire),
+            body: Some(body),
+            properties: None,
+            time_to_live: None,
+            compressed: false,
+        }
     }
 
     /// A text message.
@@ -71,7 +79,7 @@ impl Message {
     }
 
     pub(crate) const fn received(wire: Box<wire::Message>) -> Self {
-        Self { wire, body: None, properties: None, time_to_live: None }
+        Self { wire, body: None, properties: None, time_to_live: None, compressed: false }
     }
 
     /// Replaces the body by this text, and leaves the rest.
@@ -112,6 +120,14 @@ impl Message {
     #[must_use]
     pub const fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// Whether the body of a message built here travels compressed. False by default. A message that
+    /// was received and is sent on stays as it came.
+    #[must_use]
+    pub const fn compressed(mut self, compressed: bool) -> Self {
+        self.compressed = compressed;
         self
     }
 
@@ -208,7 +224,7 @@ impl Message {
 
     /// The message as it travels, the headers of sending not filled in yet, and how long it may live.
     pub(crate) fn into_wire(self) -> Result<(Box<wire::Message>, Option<Duration>)> {
-        let Self { mut wire, body, properties, time_to_live } = self;
+        let Self { mut wire, body, properties, time_to_live, compressed } = self;
         if let Some(properties) = properties {
             for (name, value) in &properties {
                 wire::validate_property(&name.to_str(), value)
@@ -217,7 +233,7 @@ impl Message {
             wire.set_properties(&properties).map_err(|error| Error::unsendable(&error))?;
         }
         if let Some(body) = body {
-            wire.set_body(&body, false).map_err(|error| Error::unsendable(&error))?;
+            wire.set_body(&body, compressed).map_err(|error| Error::unsendable(&error))?;
         }
         Ok((wire, time_to_live))
     }
