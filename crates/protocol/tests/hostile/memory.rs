@@ -176,7 +176,7 @@ fn a_connection_costs_its_box_and_each_string_too_long_to_stand_in_place() {
         connection_id: Some(connection()),
         client_id: Some("ID:host-40001-1700000000000-0:1".into()),
         user_name: Some("user".into()),
-        password: Some("sixteen letters.".into()),
+        password: Some("fifteen letters".into()),
         ..ConnectionInfo::default()
     };
     assert_eq!(allocations(WireFormat::DEFAULT, info), 2);
