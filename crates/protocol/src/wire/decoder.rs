@@ -48,21 +48,27 @@ impl Decoder {
     ///
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
-        self.check_size(frame.len())?;
-        // Read into the place it is returned from: a command is large.
+        // One local and one way out, so that a command, which is large, is read where it is returned.
         let mut decoded = Ok(None);
-        if let Ok(command) = &mut decoded {
-            match self.read(frame, command) {
-                Ok(0) => {}
-                Ok(left) => {
-                    let name = command.as_ref().map_or("null", Command::name);
-                    let kind = DecodeErrorKind::TrailingBytes(left);
-                    decoded = Err(DecodeError::new(kind, frame.len() - left).within(name, ""));
-                }
-                Err(fault) => decoded = Err(*fault),
-            }
+        let fault = match &mut decoded {
+            Ok(command) => self.decode_into(command, frame).err(),
+            Err(_) => None,
+        };
+        if let Some(fault) = fault {
+            decoded = Err(*fault);
         }
         decoded
+    }
+
+    fn decode_into(&mut self, command: &mut Option<Command>, frame: &Bytes) -> Result<(), Fault> {
+        self.check_size(frame.len())?;
+        let left = self.read(frame, command)?;
+        if left > 0 {
+            let kind = DecodeErrorKind::TrailingBytes(left);
+            let error = DecodeError::new(kind, frame.len() - left);
+            return Err(Box::new(error.within(command.as_ref().map_or("null", Command::name), "")));
+        }
+        Ok(())
     }
 
     /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
@@ -89,7 +95,7 @@ impl Decoder {
                     cache.commit();
                 }
                 let len = frame.len() - left;
-                self.check_size(len)?;
+                self.check_size(len).map_err(|fault| *fault)?;
                 *buffer = BytesMut::from(frame.slice(len..));
                 Ok(Some(command))
             }
@@ -98,7 +104,7 @@ impl Decoder {
                 if let Some(cache) = &mut self.cache {
                     cache.roll_back();
                 }
-                self.check_size(frame.len())?;
+                self.check_size(frame.len()).map_err(|fault| *fault)?;
                 *buffer = BytesMut::from(frame);
                 Ok(None)
             }
@@ -106,13 +112,14 @@ impl Decoder {
         }
     }
 
-    fn check_size(&self, size: usize) -> Result<(), DecodeError> {
+    fn check_size(&self, size: usize) -> Result<(), Fault> {
         let limit = self.max_frame_size();
         if size <= limit {
             return Ok(());
         }
         let (size, limit) = (size as u64, limit as u64);
-        Err(DecodeError::new(DecodeErrorKind::TooLarge { what: "frame", size, limit }, 0))
+        let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
+        Err(Box::new(DecodeError::new(kind, 0)))
     }
 
     /// Reads a command; answers how many bytes are left after it.
