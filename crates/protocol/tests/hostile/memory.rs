@@ -98,6 +98,12 @@ fn a_frame_of_18_bytes_that_promises_2_gib_costs_next_to_nothing() {
 }
 
 #[test]
+fn a_count_without_elements_costs_next_to_nothing() {
+    let array = Frame::response(code::DATA_ARRAY_RESPONSE).byte(1).short(i16::MAX);
+    assert!(decode(&array.bytes(), LOOSE, Limits::DEFAULT).0 < 2048);
+}
+
+#[test]
 fn a_size_prefix_alone_reserves_no_more_than_one_read() {
     let measured = allocation_counter::measure(|| {
         let mut reader = FrameReader::new(usize::MAX);
