@@ -48,27 +48,18 @@ impl Decoder {
     ///
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
-        // One local and one way out, so that a command, which is large, is read where it is returned.
-        let mut decoded = Ok(None);
-        let fault = match &mut decoded {
-            Ok(command) => self.decode_into(command, frame).err(),
-            Err(_) => None,
-        };
-        if let Some(fault) = fault {
-            decoded = Err(*fault);
+        if let Err(fault) = self.check_size(frame.len()) {
+            return Err(*fault);
         }
-        decoded
-    }
-
-    fn decode_into(&mut self, command: &mut Option<Command>, frame: &Bytes) -> Result<(), Fault> {
-        self.check_size(frame.len())?;
-        let left = self.read(frame, command)?;
-        if left > 0 {
-            let kind = DecodeErrorKind::TrailingBytes(left);
-            let error = DecodeError::new(kind, frame.len() - left);
-            return Err(Box::new(error.within(command.as_ref().map_or("null", Command::name), "")));
+        let mut reader = self.reader(frame, true);
+        match reader.begin() {
+            Ok(0) => match reader.end_of_frame("null") {
+                Ok(()) => Ok(None),
+                Err(fault) => Err(*fault),
+            },
+            Ok(code) => Command::read_frame(code, &mut reader),
+            Err(fault) => Err(*fault),
         }
-        Ok(())
     }
 
     /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
@@ -88,18 +79,23 @@ impl Decoder {
         if let Some(cache) = &mut self.cache {
             cache.begin();
         }
-        let mut command = None;
-        match self.read(&frame, &mut command) {
-            Ok(left) => {
+        let mut reader = self.reader(&frame, false);
+        let decoded = match reader.begin() {
+            Ok(0) => Ok(None),
+            Ok(code) => Command::read_frame(code, &mut reader),
+            Err(fault) => Err(*fault),
+        };
+        let len = frame.len() - reader.remaining();
+        match decoded {
+            Ok(command) => {
                 if let Some(cache) = &mut self.cache {
                     cache.commit();
                 }
-                let len = frame.len() - left;
                 self.check_size(len).map_err(|fault| *fault)?;
                 *buffer = BytesMut::from(frame.slice(len..));
                 Ok(Some(command))
             }
-            Err(fault) if matches!(fault.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
+            Err(error) if matches!(error.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
                 // The rest may still come, unless it would be too much already.
                 if let Some(cache) = &mut self.cache {
                     cache.roll_back();
@@ -108,8 +104,16 @@ impl Decoder {
                 *buffer = BytesMut::from(frame);
                 Ok(None)
             }
-            Err(fault) => Err(*fault),
+            Err(error) => Err(error),
         }
+    }
+
+    /// A reader at the start of a frame, which must or need not end with the command.
+    #[inline]
+    fn reader<'f>(&'f mut self, frame: &'f Bytes, whole: bool) -> Reader<'f> {
+        let format = (self.format.version, self.format.tight, self.format.stack_trace);
+        let limits = (&self.limits, self.max_frame_size(), whole);
+        Reader::new(format, frame, self.cache.as_mut(), limits)
     }
 
     fn check_size(&self, size: usize) -> Result<(), Fault> {
@@ -120,31 +124,5 @@ impl Decoder {
         let (size, limit) = (size as u64, limit as u64);
         let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
         Err(Box::new(DecodeError::new(kind, 0)))
-    }
-
-    /// Reads a command; answers how many bytes are left after it.
-    #[inline]
-    fn read(&mut self, frame: &Bytes, command: &mut Option<Command>) -> Result<usize, Fault> {
-        let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        let limits = (&self.limits, self.max_frame_size());
-        let mut reader = Reader::new(format, frame, self.cache.as_mut(), limits);
-        let code = reader.byte()?;
-        if code == 0 {
-            return Ok(reader.remaining());
-        }
-        if reader.tight {
-            reader.boolean_stream()?;
-        }
-        Command::set_blank(code, command);
-        match command {
-            Some(command) if command.since() <= reader.version => {
-                command.read_fields(&mut reader)?;
-                Ok(reader.remaining())
-            }
-            _ => {
-                let version = reader.version;
-                Err(reader.fault(DecodeErrorKind::UnknownType { code, version }))
-            }
-        }
     }
 }
