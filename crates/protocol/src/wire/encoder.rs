@@ -90,13 +90,17 @@ impl Encoder {
             *place = code;
         }
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        let mut writer = Writer::new(format, out, &mut self.bits, self.cache.as_mut());
-        command.write(&mut writer)?;
-        if self.format.tight {
-            let stream = writer.finish(body + 1, gap)?;
-            if let Some(guess) = self.streams.get_mut(usize::from(code)) {
-                *guess = u8::try_from(stream).unwrap_or(1);
-            }
+        let cache = self.cache.as_mut();
+        let mut writer = Writer::new(format, std::mem::take(out), &mut self.bits, cache);
+        let written = match command.write(&mut writer) {
+            Ok(()) if self.format.tight => writer.finish(body + 1, gap),
+            Ok(()) => Ok(gap),
+            Err(refusal) => Err(refusal),
+        };
+        *out = writer.into_out();
+        let stream = written?;
+        if let Some(guess) = self.streams.get_mut(usize::from(code)) {
+            *guess = u8::try_from(stream).unwrap_or(1);
         }
         self.seal(start, body, out).map_err(|error| Box::new(error.within(command.name(), "")))
     }
