@@ -85,7 +85,7 @@ fn line(option: &OptionExplanation) -> String {
     let given = if option.given { "given" } else { "default" };
     // The first sentence says what it is for; the rest is in the documentation.
     let words = option.doc.split_inclusive(['.', ';']).next().unwrap_or_default();
-    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ").replace(';', ".");
     format!("  {:<30} {:<16} {given:<8} {words}\n", option.name, shown.trim_end())
 }
 
