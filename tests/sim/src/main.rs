@@ -1,9 +1,11 @@
 //! Runs worlds: `--seeds N` from `--from S` on, or one, `--seed S`, with `--trace` line by line.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rewire_sim::run_seed;
+use rewire_sim::{Broken, run_seed};
 
 const USAGE: &str = "usage: rewire-sim --seeds N [--from S] | --seed S [--trace]";
 
@@ -56,33 +58,40 @@ fn one(seed: u64, trace: bool) -> bool {
     false
 }
 
-/// Runs worlds on all cores until one breaks a rule.
+/// Runs worlds on all cores, and shows the first of each rule that is broken.
 fn many(from: u64, seeds: u64) -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let (next, is_broken) = (AtomicU64::new(from), AtomicBool::new(false));
-    let happenings = AtomicU64::new(0);
+    let (next, happenings) = (AtomicU64::new(from), AtomicU64::new(0));
+    let found = Mutex::new(BTreeMap::<&str, (u64, Broken, u64)>::new());
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                while !is_broken.load(Ordering::Relaxed) {
+                loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= from + seeds {
                         break;
                     }
                     let outcome = run_seed(seed, false);
                     happenings.fetch_add(outcome.happenings, Ordering::Relaxed);
+                    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(broken) = outcome.broken {
-                        is_broken.store(true, Ordering::Relaxed);
-                        println!("{} broken at {}: {}", broken.invariant, broken.at, broken.what);
-                        println!("replay it: cargo xtask sim --seed {seed} --trace");
+                        let first = (seed, broken.clone(), 0);
+                        let known = found.entry(broken.invariant).or_insert(first);
+                        if seed < known.0 {
+                            (known.0, known.1) = (seed, broken);
+                        }
+                        known.2 += 1;
                     }
                 }
             });
         }
     });
-    let is_well = !is_broken.load(Ordering::Relaxed);
-    if is_well {
-        println!("{seeds} worlds, {} happenings, all is well", happenings.load(Ordering::Relaxed));
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (invariant, (seed, broken, worlds)) in &found {
+        println!("{invariant}, in {worlds} worlds, first at {}: {}", broken.at, broken.what);
+        println!("  replay it: cargo xtask sim --seed {seed} --trace");
     }
-    is_well
+    let (happenings, broken) = (happenings.into_inner(), found.len());
+    println!("{seeds} worlds, {happenings} happenings, {broken} rules broken");
+    found.is_empty()
 }
