@@ -716,3 +716,17 @@ fn a_broker_that_is_dialed_for_good_is_not_kept_as_a_standby_too() {
     lab.lost(1);
     assert_eq!(lab.wait(ms(10)), ["hangup 3", "dial 4 tcp://b:1"]);
 }
+
+#[test]
+fn a_delay_is_multiplied_in_whole_milliseconds_and_does_not_shrink() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.initial_reconnect_delay = ms(1001);
+        options.reconnect_delay_exponent = 1.0;
+    });
+    lab.input(Input::Start);
+    for link in 1..4 {
+        lab.undialed(link);
+        assert_eq!(lab.due(), Some(ms(1001)));
+        lab.wait(ms(1001));
+    }
+}
