@@ -80,6 +80,11 @@ impl FailoverCore {
             }
             self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command)));
         }
+        for entry in self.requests.iter_mut() {
+            if unanswered.contains_key(&entry.command.command_id()) {
+                entry.try_on(&attempt.active.name);
+            }
+        }
         self.state = State::Replaying(attempt, Replay { unanswered, commands: total });
     }
 

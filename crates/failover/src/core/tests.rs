@@ -730,3 +730,14 @@ fn a_delay_is_multiplied_in_whole_milliseconds_and_does_not_shrink() {
         lab.wait(ms(1001));
     }
 }
+
+#[test]
+fn a_declaration_that_only_a_replay_has_sent_is_in_doubt_when_no_answer_comes() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.submit(session_info());
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let end = lab.input(Input::Close);
+    assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://b:1"), "{end:?}");
+}
