@@ -55,6 +55,7 @@ impl FailoverCore {
             (Ok(answer), _) => self.complete(number, Ok(answer)),
             (Err(cause), Command::ConnectionInfo(_)) => {
                 self.outputs.push_back(Output::Hangup(link));
+                self.finish_what_ended_with_the_link();
                 self.fail_what_was_for(link);
                 self.on_attempt_failed(now, link, DialError::Refused(cause));
                 return;
@@ -81,6 +82,7 @@ impl FailoverCore {
 
     pub(super) fn on_lost(&mut self, now: Instant, link: LinkId, reason: LostReason) {
         if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
+            self.finish_what_ended_with_the_link();
             self.fail_what_was_for(link);
             self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
             return;

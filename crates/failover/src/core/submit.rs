@@ -45,9 +45,13 @@ impl FailoverCore {
                     self.requests.push(Some(entry));
                 }
             }
+            // The broker has heard of what is removed, if it was replayed: it has to hear this too.
+            State::Replaying(..) => {
+                let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                self.requests.push(Some(entry));
+            }
             State::Idle
             | State::Dialing(_)
-            | State::Replaying(..)
             | State::Waiting(_)
             | State::Failed(_)
             | State::Closed => {

@@ -454,6 +454,38 @@ fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
 }
 
 #[test]
+fn a_removal_made_during_a_replay_reaches_the_broker_that_was_told_of_what_it_removes() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(consumer_id().into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    lab.answer(2, 1);
+    lab.answer(2, 2);
+    assert_eq!(lab.answer(2, 3)[..2], ["resumed 2", "transmit 2 RemoveInfo #4"]);
+    assert_eq!(lab.answer(2, 4), ["complete 4 ok"]);
+}
+
+#[test]
+fn a_removal_made_during_a_replay_that_fails_is_done() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.answer(1, 2);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(connection().session(1).into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    assert_eq!(lab.lost(2)[0], "complete 3 ok");
+    assert_eq!(lab.dialed(3).len(), 2);
+}
+
+#[test]
 fn no_reconnection_is_tried_when_none_is_allowed_and_what_was_sent_is_in_doubt() {
     let mut lab = Lab::new(&["tcp://a:1"], |options| {
         options.max_reconnect_attempts = crate::uri::Attempts::at_most(0);
