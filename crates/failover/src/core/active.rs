@@ -116,7 +116,8 @@ impl FailoverCore {
         self.fire_timers(now);
     }
 
-    /// A removal that was under way is done: what it was to end has ended with the link.
+    /// A removal that was under way is done: what it was to end has ended with the link. What was
+    /// declared and removed since is not declared again.
     pub(super) fn finish_what_ended_with_the_link(&mut self) {
         let removals: Vec<i32> = self
             .requests
@@ -127,6 +128,18 @@ impl FailoverCore {
         for number in removals {
             self.complete(number, Ok(done_response(number)));
         }
+        self.fail_what_was_removed();
+    }
+
+    /// What was removed before its declaration was answered is not sent for its own sake either.
+    pub(super) fn fail_what_was_removed(&mut self) {
+        let removed: Vec<i32> = self
+            .requests
+            .iter()
+            .filter(|entry| entry.tracked && !self.tracker.tracks(&entry.command))
+            .map(|entry| entry.command.command_id())
+            .collect();
+        self.fail_as_gone(removed);
     }
 
     /// What was bound to a link is not sent over another.
@@ -137,7 +150,11 @@ impl FailoverCore {
             .filter(|entry| entry.link == Some(link))
             .map(|entry| entry.command.command_id())
             .collect();
-        for number in bound {
+        self.fail_as_gone(bound);
+    }
+
+    fn fail_as_gone(&mut self, numbers: Vec<i32>) {
+        for number in numbers {
             if let Some(entry) = self.requests.take(number) {
                 let (id, error) = entry.fail(GaveUp::LinkGone);
                 self.outputs.push_back(Output::Complete(id, Err(error)));

@@ -58,6 +58,7 @@ impl FailoverCore {
                 if offline::is_done_without_a_broker(&command) {
                     self.requests.push(None);
                     self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                    self.fail_what_was_removed();
                 } else {
                     let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                     self.requests.push(Some(entry));

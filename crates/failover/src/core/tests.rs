@@ -454,6 +454,38 @@ fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
 }
 
 #[test]
+fn a_declaration_removed_before_it_was_answered_ends_with_the_link_and_is_not_declared_again() {
+    let remove = || {
+        let object_id = Some(Box::new(Command::from(connection().session(1))));
+        RemoveInfo { object_id, ..RemoveInfo::default() }
+    };
+    let gone = "the connection it belongs to is gone";
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.submit(remove());
+    let lost = lab.lost(1);
+    assert_eq!(lost[2], "complete 3 ok");
+    assert_eq!(
+        lost[3],
+        format!("complete 2 in doubt, sent to tcp://a:1 without an answer: {gone}")
+    );
+    // The same without a broker.
+    lab.submit(session_info());
+    lab.submit(producer_info());
+    assert_eq!(
+        lab.submit(remove()),
+        [
+            "complete 6 ok".to_owned(),
+            format!("complete 4 not sent: {gone}"),
+            format!("complete 5 not sent: {gone}"),
+        ]
+    );
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 2);
+    assert_eq!(lab.answer(2, 1).len(), 2);
+}
+
+#[test]
 fn a_removal_made_during_a_replay_reaches_the_broker_that_was_told_of_what_it_removes() {
     let mut lab = Lab::two().connected();
     for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
