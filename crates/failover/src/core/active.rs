@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rewire_protocol::{Command, Throwable};
+use rewire_protocol::{Command, EncodeError, Throwable};
 
 use super::io::{Event, Incoming, LinkId, Output};
 use super::standby::Standby;
@@ -72,11 +72,58 @@ impl FailoverCore {
                 }
             }
         }
-        if finished
-            && let State::Replaying(attempt, replay) =
-                std::mem::replace(&mut self.state, State::Idle)
-        {
-            self.on_connected(now, attempt.active, replay.commands);
+        if finished {
+            self.on_replayed(now);
+        }
+    }
+
+    /// The broker has accepted all it is going to accept.
+    fn on_replayed(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Replaying(attempt, replay) => {
+                self.on_connected(now, attempt.active, replay.commands);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// A command could not be put on the wire: no answer will come.
+    pub(super) fn on_unsendable(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        number: i32,
+        error: EncodeError,
+    ) {
+        if self.state.link() != Some(link) {
+            return;
+        }
+        let State::Replaying(_, replay) = &mut self.state else {
+            self.complete(number, Err(RequestError::Unsendable(error)));
+            return;
+        };
+        let Some(command) = replay.unanswered.remove(&number) else { return };
+        let finished = replay.unanswered.is_empty();
+        if matches!(command, Command::ConnectionInfo(_)) {
+            self.outputs.push_back(Output::Hangup(link));
+            self.finish_what_ended_with_the_link();
+            self.fail_what_was_for(link);
+            self.on_attempt_failed(now, link, DialError::Handshake(error.to_string()));
+            return;
+        }
+        self.tracker.refused(&command);
+        match self.requests.take(number) {
+            Some(entry) => {
+                let unsendable = Err(RequestError::Unsendable(error));
+                self.outputs.push_back(Output::Complete(entry.id, unsendable));
+            }
+            None => {
+                let cause = Box::new(Throwable::new("java.io.IOException", error.to_string()));
+                self.deliver(Incoming::Refused { command, cause });
+            }
+        }
+        if finished {
+            self.on_replayed(now);
         }
     }
 

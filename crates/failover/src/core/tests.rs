@@ -805,3 +805,24 @@ fn a_declaration_that_only_a_replay_has_sent_is_in_doubt_when_no_answer_comes() 
     let end = lab.input(Input::Close);
     assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://b:1"), "{end:?}");
 }
+
+#[test]
+fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
+    use rewire_protocol::{EncodeError, EncodeErrorKind};
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
+    let error = EncodeError { kind, structure: "", field: "" };
+    assert_eq!(lab.input(Input::Unsendable(LinkId(2), 3, error)), ["refused ConsumerInfo"]);
+    lab.answer(2, 1);
+    assert_eq!(lab.answer(2, 2)[0], "resumed 2");
+    lab.lost(2);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(3).len(), 3);
+}
