@@ -329,6 +329,8 @@ impl Client {
         }
         if self.core.poll_timeout().is_some_and(|due| ctx.time(due) <= ctx.now) {
             self.happen(ctx, Input::Timeout);
+        } else {
+            self.set_alarm(ctx);
         }
     }
 
