@@ -449,6 +449,8 @@ impl World {
         let broker = &mut self.brokers[number];
         if broker.condition == Condition::Paused {
             broker.go_on(&mut self.ctx, &mut self.stores[broker.store]);
+            // It may have stood still since before it was anybody's turn.
+            self.ctx.later(Duration::from_millis(1), Happening::TakesOver { store: broker.store });
         }
     }
 
