@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rewire_protocol::{Command, Throwable};
+use rewire_protocol::{Command, EncodeError, Throwable};
 
 use super::io::{Event, Incoming, LinkId, Output};
 use super::standby::Standby;
@@ -55,6 +55,7 @@ impl FailoverCore {
             (Ok(answer), _) => self.complete(number, Ok(answer)),
             (Err(cause), Command::ConnectionInfo(_)) => {
                 self.outputs.push_back(Output::Hangup(link));
+                self.finish_what_ended_with_the_link();
                 self.fail_what_was_for(link);
                 self.on_attempt_failed(now, link, DialError::Refused(cause));
                 return;
@@ -71,16 +72,64 @@ impl FailoverCore {
                 }
             }
         }
-        if finished
-            && let State::Replaying(attempt, replay) =
-                std::mem::replace(&mut self.state, State::Idle)
-        {
-            self.on_connected(now, attempt.active, replay.commands);
+        if finished {
+            self.on_replayed(now);
+        }
+    }
+
+    /// The broker has accepted all it is going to accept.
+    fn on_replayed(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Replaying(attempt, replay) => {
+                self.on_connected(now, attempt.active, replay.commands);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// A command could not be put on the wire: no answer will come.
+    pub(super) fn on_unsendable(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        number: i32,
+        error: EncodeError,
+    ) {
+        if self.state.link() != Some(link) {
+            return;
+        }
+        let State::Replaying(_, replay) = &mut self.state else {
+            self.complete(number, Err(RequestError::Unsendable(error)));
+            return;
+        };
+        let Some(command) = replay.unanswered.remove(&number) else { return };
+        let finished = replay.unanswered.is_empty();
+        if matches!(command, Command::ConnectionInfo(_)) {
+            self.outputs.push_back(Output::Hangup(link));
+            self.finish_what_ended_with_the_link();
+            self.fail_what_was_for(link);
+            self.on_attempt_failed(now, link, DialError::Handshake(error.to_string()));
+            return;
+        }
+        self.tracker.refused(&command);
+        match self.requests.take(number) {
+            Some(entry) => {
+                let unsendable = Err(RequestError::Unsendable(error));
+                self.outputs.push_back(Output::Complete(entry.id, unsendable));
+            }
+            None => {
+                let cause = Box::new(Throwable::new("java.io.IOException", error.to_string()));
+                self.deliver(Incoming::Refused { command, cause });
+            }
+        }
+        if finished {
+            self.on_replayed(now);
         }
     }
 
     pub(super) fn on_lost(&mut self, now: Instant, link: LinkId, reason: LostReason) {
         if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
+            self.finish_what_ended_with_the_link();
             self.fail_what_was_for(link);
             self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
             return;
@@ -114,7 +163,8 @@ impl FailoverCore {
         self.fire_timers(now);
     }
 
-    /// A removal that was under way is done: what it was to end has ended with the link.
+    /// A removal that was under way is done: what it was to end has ended with the link. What was
+    /// declared and removed since is not declared again.
     pub(super) fn finish_what_ended_with_the_link(&mut self) {
         let removals: Vec<i32> = self
             .requests
@@ -125,6 +175,18 @@ impl FailoverCore {
         for number in removals {
             self.complete(number, Ok(done_response(number)));
         }
+        self.fail_what_was_removed();
+    }
+
+    /// What was removed before its declaration was answered is not sent for its own sake either.
+    pub(super) fn fail_what_was_removed(&mut self) {
+        let removed: Vec<i32> = self
+            .requests
+            .iter()
+            .filter(|entry| entry.tracked && !self.tracker.tracks(&entry.command))
+            .map(|entry| entry.command.command_id())
+            .collect();
+        self.fail_as_gone(removed);
     }
 
     /// What was bound to a link is not sent over another.
@@ -135,7 +197,11 @@ impl FailoverCore {
             .filter(|entry| entry.link == Some(link))
             .map(|entry| entry.command.command_id())
             .collect();
-        for number in bound {
+        self.fail_as_gone(bound);
+    }
+
+    fn fail_as_gone(&mut self, numbers: Vec<i32>) {
+        for number in numbers {
             if let Some(entry) = self.requests.take(number) {
                 let (id, error) = entry.fail(GaveUp::LinkGone);
                 self.outputs.push_back(Output::Complete(id, Err(error)));

@@ -46,14 +46,16 @@ impl Backoff {
     pub(crate) fn next(&mut self) -> Duration {
         let delay = self.current;
         if let Some(multiplier) = self.multiplier {
-            let product = self.current.as_secs_f64() * 1000.0 * multiplier;
-            let millis = product.clamp(0.0, self.max.as_secs_f64() * 1000.0);
             #[expect(
                 clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
                 clippy::cast_sign_loss,
-                reason = "clamped to what is representable; the fraction is meant to go"
+                reason = "delays are far below 2^53 ms; the fraction is meant to go"
             )]
-            let millis = millis as u64;
+            // In whole milliseconds throughout: by way of seconds, 1001 would come back as 1000.
+            let millis = (self.current.as_millis() as f64 * multiplier) as u64;
+            let millis = u128::from(millis).min(self.max.as_millis());
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
             self.current = Duration::from_millis(millis);
         }
         delay

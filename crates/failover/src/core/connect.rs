@@ -80,6 +80,11 @@ impl FailoverCore {
             }
             self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command)));
         }
+        for entry in self.requests.iter_mut() {
+            if unanswered.contains_key(&entry.command.command_id()) {
+                entry.try_on(&attempt.active.name);
+            }
+        }
         self.state = State::Replaying(attempt, Replay { unanswered, commands: total });
     }
 
@@ -168,10 +173,7 @@ impl FailoverCore {
         let mut resent = 0;
         let mut done = Vec::new();
         for entry in self.requests.iter_mut() {
-            // What a replay brought back was answered already; on the first link there was none.
-            if entry.tracked && !entry.tried.is_empty() {
-                continue;
-            }
+            // What a replay brought back was answered by now, and is not among these.
             resent += usize::from(!entry.tried.is_empty());
             entry.try_on(&active.name);
             self.outputs.push_back(Output::Transmit(active.link, entry.command.clone()));

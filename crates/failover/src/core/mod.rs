@@ -39,7 +39,6 @@ use self::pool::BrokerPool;
 use self::requests::Requests;
 use self::standby::Standby;
 use self::state::{Outage, State};
-use crate::error::RequestError;
 use crate::tracker::ConnectionStateTracker;
 use crate::uri::{BrokerUri, FailoverOptions};
 
@@ -145,9 +144,7 @@ impl FailoverCore {
             Input::Received(link, command) => self.on_received(now, link, command),
             Input::Lost(link, reason) => self.on_lost(now, link, reason),
             Input::Unsendable(link, number, error) => {
-                if self.state.link() == Some(link) {
-                    self.complete(number, Err(RequestError::Unsendable(error)));
-                }
+                self.on_unsendable(now, link, number, error);
             }
             Input::Timeout => {}
             Input::Close => self.on_close(),

@@ -45,15 +45,20 @@ impl FailoverCore {
                     self.requests.push(Some(entry));
                 }
             }
+            // The broker has heard of what is removed, if it was replayed: it has to hear this too.
+            State::Replaying(..) => {
+                let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                self.requests.push(Some(entry));
+            }
             State::Idle
             | State::Dialing(_)
-            | State::Replaying(..)
             | State::Waiting(_)
             | State::Failed(_)
             | State::Closed => {
                 if offline::is_done_without_a_broker(&command) {
                     self.requests.push(None);
                     self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                    self.fail_what_was_removed();
                 } else {
                     let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                     self.requests.push(Some(entry));

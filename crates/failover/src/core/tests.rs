@@ -454,6 +454,70 @@ fn a_removal_needs_no_broker_and_one_under_way_is_done_when_the_link_is_lost() {
 }
 
 #[test]
+fn a_declaration_removed_before_it_was_answered_ends_with_the_link_and_is_not_declared_again() {
+    let remove = || {
+        let object_id = Some(Box::new(Command::from(connection().session(1))));
+        RemoveInfo { object_id, ..RemoveInfo::default() }
+    };
+    let gone = "the connection it belongs to is gone";
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.submit(remove());
+    let lost = lab.lost(1);
+    assert_eq!(lost[2], "complete 3 ok");
+    assert_eq!(
+        lost[3],
+        format!("complete 2 in doubt, sent to tcp://a:1 without an answer: {gone}")
+    );
+    // The same without a broker.
+    lab.submit(session_info());
+    lab.submit(producer_info());
+    assert_eq!(
+        lab.submit(remove()),
+        [
+            "complete 6 ok".to_owned(),
+            format!("complete 4 not sent: {gone}"),
+            format!("complete 5 not sent: {gone}"),
+        ]
+    );
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 2);
+    assert_eq!(lab.answer(2, 1).len(), 2);
+}
+
+#[test]
+fn a_removal_made_during_a_replay_reaches_the_broker_that_was_told_of_what_it_removes() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(consumer_id().into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    lab.answer(2, 1);
+    lab.answer(2, 2);
+    assert_eq!(lab.answer(2, 3)[..2], ["resumed 2", "transmit 2 RemoveInfo #4"]);
+    assert_eq!(lab.answer(2, 4), ["complete 4 ok"]);
+}
+
+#[test]
+fn a_removal_made_during_a_replay_that_fails_is_done() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.answer(1, 2);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(connection().session(1).into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    assert_eq!(lab.lost(2)[0], "complete 3 ok");
+    assert_eq!(lab.dialed(3).len(), 2);
+}
+
+#[test]
 fn no_reconnection_is_tried_when_none_is_allowed_and_what_was_sent_is_in_doubt() {
     let mut lab = Lab::new(&["tcp://a:1"], |options| {
         options.max_reconnect_attempts = crate::uri::Attempts::at_most(0);
@@ -715,4 +779,50 @@ fn a_broker_that_is_dialed_for_good_is_not_kept_as_a_standby_too() {
     // Link 3 to b is being dialed as a standby when a is lost.
     lab.lost(1);
     assert_eq!(lab.wait(ms(10)), ["hangup 3", "dial 4 tcp://b:1"]);
+}
+
+#[test]
+fn a_delay_is_multiplied_in_whole_milliseconds_and_does_not_shrink() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| {
+        options.initial_reconnect_delay = ms(1001);
+        options.reconnect_delay_exponent = 1.0;
+    });
+    lab.input(Input::Start);
+    for link in 1..4 {
+        lab.undialed(link);
+        assert_eq!(lab.due(), Some(ms(1001)));
+        lab.wait(ms(1001));
+    }
+}
+
+#[test]
+fn a_declaration_that_only_a_replay_has_sent_is_in_doubt_when_no_answer_comes() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.submit(session_info());
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let end = lab.input(Input::Close);
+    assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://b:1"), "{end:?}");
+}
+
+#[test]
+fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
+    use rewire_protocol::{EncodeError, EncodeErrorKind};
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
+    let error = EncodeError { kind, structure: "", field: "" };
+    assert_eq!(lab.input(Input::Unsendable(LinkId(2), 3, error)), ["refused ConsumerInfo"]);
+    lab.answer(2, 1);
+    assert_eq!(lab.answer(2, 2)[0], "resumed 2");
+    lab.lost(2);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(3).len(), 3);
 }

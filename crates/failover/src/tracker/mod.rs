@@ -106,6 +106,32 @@ impl ConnectionStateTracker {
         }
     }
 
+    /// Whether a command is still part of what is replayed.
+    #[must_use]
+    pub fn tracks(&self, command: &Command) -> bool {
+        let number = command.command_id();
+        match command {
+            Command::ConnectionInfo(_) => {
+                self.connection.as_ref().is_some_and(|info| info.command_id == number)
+            }
+            Command::DestinationInfo(_) => {
+                self.temporary.iter().any(|info| info.command_id == number)
+            }
+            Command::SessionInfo(_) => {
+                self.sessions.iter().any(|session| session.info.command_id == number)
+            }
+            Command::ProducerInfo(_) => {
+                let mut producers = self.sessions.iter().flat_map(|session| &session.producers);
+                producers.any(|info| info.command_id == number)
+            }
+            Command::ConsumerInfo(_) => {
+                let mut consumers = self.sessions.iter().flat_map(|session| &session.consumers);
+                consumers.any(|info| info.command_id == number)
+            }
+            _ => false,
+        }
+    }
+
     /// The connection's name, once it was told.
     #[must_use]
     pub fn connection_id(&self) -> Option<&ConnectionId> {

@@ -1,0 +1,458 @@
+//! An application: sessions with producers and consumers, that come, work and go.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt;
+use rewire_failover::core::{Completion, Incoming, LinkId};
+use rewire_failover::{GaveUp, RequestError};
+use rewire_protocol::{
+    Command, ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, Destination, DestinationInfo,
+    DestinationKind, Message, MessageAck, MessageDispatch, MessageId, ProducerInfo, RemoveInfo,
+    SessionId, SessionInfo,
+};
+
+use super::Submission;
+use crate::agenda::Time;
+use crate::broker::queue_name;
+use crate::plan::Work;
+use crate::seen::{Registered, connection_name};
+use crate::world::{Ctx, Happening};
+
+/// What a request is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    Connection,
+    Temporary(String),
+    Session(i64),
+    Producer(i64, i64),
+    Consumer(i64, i64),
+    Message,
+    Acknowledgement,
+    Removal,
+}
+
+/// An application.
+#[derive(Debug)]
+pub(crate) struct App {
+    client: usize,
+    connection: ConnectionId,
+    work: Work,
+    heal_at: Time,
+    /// What is to be submitted.
+    pub(crate) outbox: Vec<Submission>,
+    pub(crate) wants_close: bool,
+    /// How much waits for room in the core.
+    pub(crate) backlog: usize,
+    /// The link that is there, by what was delivered.
+    pub(crate) link: Option<LinkId>,
+    sessions: BTreeMap<i64, Session>,
+    next_session: i64,
+    temporary: Vec<String>,
+    deliveries: BTreeMap<u64, Delivery>,
+    next_delivery: u64,
+    is_over: bool,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    is_there: bool,
+    producers: BTreeMap<i64, Producer>,
+    consumers: BTreeMap<i64, bool>,
+}
+
+#[derive(Debug)]
+struct Producer {
+    is_there: bool,
+    queue: usize,
+    next: i64,
+}
+
+/// A message that the application has and has not acknowledged.
+#[derive(Debug)]
+struct Delivery {
+    link: LinkId,
+    consumer: ConsumerId,
+    destination: Option<Destination>,
+    message: MessageId,
+    /// Whether it was told that the link is gone.
+    is_gone: bool,
+}
+
+/// How many queues a world has.
+const QUEUES: usize = 2;
+
+impl App {
+    pub(crate) fn new(client: usize, work: Work, heal_at: Time) -> Self {
+        Self {
+            client,
+            connection: ConnectionId::new(connection_name(client)),
+            work,
+            heal_at,
+            outbox: Vec::new(),
+            wants_close: false,
+            backlog: 0,
+            link: None,
+            sessions: BTreeMap::new(),
+            next_session: 1,
+            temporary: Vec::new(),
+            deliveries: BTreeMap::new(),
+            next_delivery: 0,
+            is_over: false,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, ctx: &mut Ctx) {
+        let client = self.client;
+        let connection_id = Some(self.connection.clone());
+        let info = ConnectionInfo { connection_id, ..ConnectionInfo::default() };
+        self.ask(info.into(), Purpose::Connection);
+        if ctx.rng.random_bool(0.3) {
+            self.open_temporary();
+        }
+        for _ in 0..self.work.sessions {
+            self.open_session(ctx);
+        }
+        if let Some(at) = self.work.close_at {
+            ctx.agenda.add(at, Happening::Closes { client });
+        }
+        for (at, time) in self.work.naps.clone() {
+            ctx.agenda.add(at, Happening::Naps { client, time });
+        }
+        if !self.work.turnover.is_zero() {
+            ctx.later(self.work.turnover, Happening::ClosesSession { client });
+        }
+    }
+
+    /// It closes, or the core gave up: nothing more is wanted.
+    pub(crate) fn end(&mut self) {
+        self.is_over = true;
+        self.link = None;
+    }
+
+    fn ask(&mut self, command: Command, purpose: Purpose) {
+        self.outbox.push(Submission {
+            command,
+            completion: Completion::Answered,
+            link: None,
+            purpose,
+        });
+    }
+
+    // ---- what it has ---------------------------------------------------------------------------
+
+    fn open_temporary(&mut self) {
+        let name = format!("{}:1", self.connection);
+        let destination =
+            Destination { kind: DestinationKind::TempQueue, physical_name: (&name).into() };
+        let info = DestinationInfo {
+            connection_id: Some(self.connection.clone()),
+            destination: Some(destination),
+            operation_type: DestinationInfo::ADD,
+            ..DestinationInfo::default()
+        };
+        self.ask(info.into(), Purpose::Temporary(name));
+    }
+
+    pub(crate) fn open_session(&mut self, ctx: &mut Ctx) {
+        if self.is_over {
+            return;
+        }
+        let value = self.next_session;
+        self.next_session += 1;
+        let id = self.connection.session(value);
+        let session_id = Some(id.clone());
+        self.ask(
+            SessionInfo { session_id, ..SessionInfo::default() }.into(),
+            Purpose::Session(value),
+        );
+        let mut session = Session {
+            id: id.clone(),
+            is_there: false,
+            producers: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+        };
+        for producer in 1..=i64::from(self.work.producers) {
+            let queue = ctx.rng.random_range(0..QUEUES);
+            session.producers.insert(producer, Producer { is_there: false, queue, next: 1 });
+            let producer_id = Some(id.producer(producer));
+            let info = ProducerInfo { producer_id, ..ProducerInfo::default() };
+            self.ask(info.into(), Purpose::Producer(value, producer));
+            let after = self.work.pace.mul_f64(ctx.rng.random());
+            ctx.later(after, Happening::Sends { client: self.client, session: value, producer });
+        }
+        for consumer in 1..=i64::from(self.work.consumers) {
+            session.consumers.insert(consumer, false);
+            let is_large = ctx.rng.random_bool(self.work.large);
+            let info = ConsumerInfo {
+                consumer_id: Some(id.consumer(consumer)),
+                destination: Some(queue_name(ctx.rng.random_range(0..QUEUES))),
+                prefetch_size: self.work.prefetch,
+                selector: is_large.then(|| " ".repeat(2000).into()),
+                ..ConsumerInfo::default()
+            };
+            self.ask(info.into(), Purpose::Consumer(value, consumer));
+        }
+        self.sessions.insert(value, session);
+    }
+
+    /// Closes a session, and opens another after a while.
+    pub(crate) fn on_closes_session(&mut self, ctx: &mut Ctx) {
+        if self.is_over || ctx.now >= self.heal_at {
+            return;
+        }
+        let client = self.client;
+        let after = self.work.turnover.mul_f64(2.0 * ctx.rng.random::<f64>());
+        ctx.later(after, Happening::ClosesSession { client });
+        let open: Vec<i64> = self.sessions.keys().copied().collect();
+        if open.is_empty() {
+            return;
+        }
+        let session = open[ctx.rng.random_range(0..open.len())];
+        let consumer = self.sessions.get_mut(&session).and_then(|open| open.consumers.pop_first());
+        match consumer {
+            Some((consumer, _)) if ctx.rng.random_bool(0.5) => {
+                let id = self.connection.session(session).consumer(consumer);
+                self.remove(id.into());
+            }
+            Some((consumer, is_there)) => {
+                if let Some(open) = self.sessions.get_mut(&session) {
+                    open.consumers.insert(consumer, is_there);
+                }
+                self.replace(ctx, session);
+            }
+            None => self.replace(ctx, session),
+        }
+    }
+
+    /// Closes a session, and opens another in its place.
+    fn replace(&mut self, ctx: &mut Ctx, session: i64) {
+        if let Some(session) = self.sessions.remove(&session) {
+            self.remove(session.id.into());
+            let after = Duration::from_millis(ctx.rng.random_range(0..400));
+            ctx.later(after, Happening::OpensSession { client: self.client });
+        }
+    }
+
+    fn remove(&mut self, id: Command) {
+        let object_id = Some(Box::new(id));
+        self.ask(RemoveInfo { object_id, ..RemoveInfo::default() }.into(), Purpose::Removal);
+    }
+
+    pub(crate) fn some_consumer(&self) -> Option<ConsumerId> {
+        let session = self.sessions.values().find(|session| !session.consumers.is_empty())?;
+        session.consumers.keys().next().map(|consumer| session.id.consumer(*consumer))
+    }
+
+    pub(crate) fn believes(&self) -> Registered {
+        let mut believed =
+            Registered { temporary: self.temporary.clone(), ..Registered::default() };
+        for (value, session) in self.sessions.iter().filter(|(_, session)| session.is_there) {
+            believed.sessions.push(*value);
+            let producers = session.producers.iter().filter(|(_, producer)| producer.is_there);
+            believed.producers.extend(producers.map(|(producer, _)| (*value, *producer)));
+            let consumers = session.consumers.iter().filter(|(_, is_there)| **is_there);
+            believed.consumers.extend(consumers.map(|(consumer, _)| (*value, *consumer)));
+        }
+        believed
+    }
+
+    // ---- what it does --------------------------------------------------------------------------
+
+    pub(crate) fn on_sends(&mut self, ctx: &mut Ctx, session: i64, producer: i64) {
+        if self.is_over || ctx.now >= self.heal_at {
+            return;
+        }
+        for _ in 0..ctx.rng.random_range(1..=self.work.burst) {
+            self.send(ctx, session, producer);
+        }
+        if self.sessions.contains_key(&session) {
+            let after = self.work.pace.mul_f64(2.0 * ctx.rng.random::<f64>());
+            ctx.later(after, Happening::Sends { client: self.client, session, producer });
+        }
+    }
+
+    fn send(&mut self, ctx: &mut Ctx, session: i64, producer: i64) {
+        // An application that is too fast waits.
+        if self.backlog + self.outbox.len() > 32 {
+            return;
+        }
+        let Some(open) = self.sessions.get_mut(&session) else { return };
+        let Some(from) = open.producers.get_mut(&producer) else { return };
+        let id = open.id.producer(producer);
+        let number = from.next;
+        from.next += 1;
+        let is_large = ctx.rng.random_bool(self.work.large);
+        let message = Message {
+            message_id: Some(id.message(number)),
+            producer_id: Some(id),
+            destination: Some(queue_name(from.queue)),
+            persistent: ctx.rng.random_bool(self.work.persistent),
+            content: is_large.then(|| Bytes::from_static(&[0; 2000])),
+            ..Message::default()
+        };
+        let completion = if ctx.rng.random_bool(self.work.transmitted) {
+            Completion::Transmitted
+        } else {
+            Completion::Answered
+        };
+        let (command, link, purpose) = (message.into(), None, Purpose::Message);
+        self.outbox.push(Submission { command, completion, link, purpose });
+    }
+
+    /// When nothing goes wrong any more, every producer sends once more.
+    pub(crate) fn last_work(&mut self, ctx: &mut Ctx) {
+        let producers: Vec<(i64, i64)> = self
+            .sessions
+            .iter()
+            .flat_map(|(session, open)| open.producers.keys().map(|producer| (*session, *producer)))
+            .collect();
+        for (session, producer) in producers {
+            self.send(ctx, session, producer);
+        }
+    }
+
+    pub(crate) fn on_acks(&mut self, ctx: &mut Ctx, delivery: u64) {
+        let Some(done) = self.deliveries.remove(&delivery) else { return };
+        let consumer = (done.consumer.session_id, done.consumer.value);
+        let is_open = self
+            .sessions
+            .get(&consumer.0)
+            .is_some_and(|session| session.consumers.contains_key(&consumer.1));
+        // Some acknowledge even what they were told is gone.
+        if self.is_over || !is_open || (done.is_gone && ctx.rng.random_bool(0.8)) {
+            return;
+        }
+        let ack = MessageAck {
+            destination: done.destination,
+            consumer_id: Some(done.consumer),
+            ack_type: MessageAck::INDIVIDUAL,
+            last_message_id: Some(done.message),
+            message_count: 1,
+            ..MessageAck::default()
+        };
+        let completion =
+            if ctx.rng.random_bool(0.7) { Completion::Transmitted } else { Completion::Answered };
+        let (command, link, purpose) = (ack.into(), Some(done.link), Purpose::Acknowledgement);
+        self.outbox.push(Submission { command, completion, link, purpose });
+    }
+
+    // ---- what it hears -------------------------------------------------------------------------
+
+    pub(crate) fn on_incoming(&mut self, ctx: &mut Ctx, incoming: Incoming) {
+        match incoming {
+            Incoming::Command(link, Command::MessageDispatch(dispatch)) => {
+                self.on_dispatch(ctx, link, dispatch);
+            }
+            Incoming::Command(_, Command::ConsumerControl(control)) if control.close => {
+                if let Some(id) = &control.consumer_id {
+                    self.has_no_consumer(id.session_id, id.value);
+                }
+            }
+            Incoming::Interrupted(gone) => {
+                self.link = None;
+                for delivery in self.deliveries.values_mut().filter(|one| one.link == gone) {
+                    delivery.is_gone = true;
+                }
+            }
+            Incoming::Resumed(link) => self.link = Some(link),
+            Incoming::Refused { command, .. } => self.on_refused_again(ctx, &command),
+            Incoming::Ended(_) => self.end(),
+            _ => {}
+        }
+    }
+
+    fn on_dispatch(&mut self, ctx: &mut Ctx, link: LinkId, dispatch: MessageDispatch) {
+        let (Some(consumer), Some(message)) = (dispatch.consumer_id, dispatch.message) else {
+            return;
+        };
+        let Some(message) = message.message_id else { return };
+        let delivery = self.next_delivery;
+        self.next_delivery += 1;
+        let destination = dispatch.destination;
+        let delivered = Delivery { link, consumer, destination, message, is_gone: false };
+        self.deliveries.insert(delivery, delivered);
+        let after = self.work.thinking.mul_f64(ctx.rng.random());
+        ctx.later(after, Happening::Acks { client: self.client, delivery });
+    }
+
+    /// What it had is refused by another broker.
+    fn on_refused_again(&mut self, ctx: &mut Ctx, command: &Command) {
+        match command {
+            Command::SessionInfo(info) => {
+                if let Some(id) = &info.session_id {
+                    self.lost_session(ctx, id.value);
+                }
+            }
+            Command::ProducerInfo(info) => {
+                if let Some(id) = &info.producer_id {
+                    self.replace(ctx, id.session_id);
+                }
+            }
+            Command::ConsumerInfo(info) => {
+                if let Some(id) = &info.consumer_id {
+                    self.replace(ctx, id.session_id);
+                }
+            }
+            Command::DestinationInfo(_) => self.temporary.clear(),
+            _ => {}
+        }
+    }
+
+    /// There is no such session: nothing to remove, and another is opened in its place.
+    fn lost_session(&mut self, ctx: &mut Ctx, session: i64) {
+        if self.sessions.remove(&session).is_some() {
+            let after = Duration::from_millis(ctx.rng.random_range(0..400));
+            ctx.later(after, Happening::OpensSession { client: self.client });
+        }
+    }
+
+    fn has_no_consumer(&mut self, session: i64, consumer: i64) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.consumers.remove(&consumer);
+        }
+    }
+
+    pub(crate) fn on_completed(
+        &mut self,
+        ctx: &mut Ctx,
+        purpose: Purpose,
+        outcome: &Result<Command, RequestError>,
+    ) {
+        let is_over = matches!(
+            outcome,
+            Err(RequestError::NotSent(why) | RequestError::InDoubt { reason: why, .. })
+                if !matches!(why, GaveUp::TimedOut(_) | GaveUp::LinkGone)
+        );
+        match (purpose, outcome) {
+            (Purpose::Connection, Err(_)) => self.wants_close = true,
+            (Purpose::Temporary(name), Ok(_)) => self.temporary.push(name),
+            (Purpose::Session(session), Ok(_)) => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.is_there = true;
+                }
+            }
+            (Purpose::Producer(session, producer), Ok(_)) => {
+                let session = self.sessions.get_mut(&session);
+                let known = session.and_then(|session| session.producers.get_mut(&producer));
+                if let Some(producer) = known {
+                    producer.is_there = true;
+                }
+            }
+            (Purpose::Consumer(session, consumer), Ok(_)) => {
+                let session = self.sessions.get_mut(&session);
+                let known = session.and_then(|session| session.consumers.get_mut(&consumer));
+                if let Some(is_there) = known {
+                    *is_there = true;
+                }
+            }
+            (Purpose::Session(session), Err(_)) if !is_over => self.lost_session(ctx, session),
+            (Purpose::Producer(session, _) | Purpose::Consumer(session, _), Err(_)) if !is_over => {
+                self.replace(ctx, session);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! A client: a real core, driven as the shell drives it, and the application above.
+
+mod app;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rand::RngExt;
+use rewire_failover::core::{
+    Completion, Event, FailoverCore, Input, LinkId, Output, Request, RequestId,
+};
+use rewire_failover::{DialError, LostReason};
+use rewire_protocol::{
+    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response, Throwable,
+};
+
+use self::app::{App, Purpose};
+use crate::agenda::Time;
+use crate::network::{Parcel, Way};
+use crate::plan::{Plan, address};
+use crate::seen::{AtClient, Registered, Seen};
+use crate::world::{Ctx, Happening, NoAnswer};
+
+/// A client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    number: usize,
+    core: FailoverCore,
+    app: App,
+    names: Vec<String>,
+    /// When the core will be woken.
+    wakes: Option<Time>,
+    dialing: BTreeMap<LinkId, Dial>,
+    /// Links that are open, and their wires.
+    links: BTreeMap<LinkId, usize>,
+    /// What waits for room in the core.
+    submissions: VecDeque<Submission>,
+    purposes: BTreeMap<u64, Purpose>,
+    next_request: u64,
+    /// What came while the application took no deliveries.
+    unread: VecDeque<(usize, Parcel)>,
+    is_napping: bool,
+    is_closed: bool,
+    /// Numbers of commands that were transmitted last.
+    numbers: VecDeque<i32>,
+    late_frames: bool,
+}
+
+#[derive(Debug)]
+struct Dial {
+    deadline: Time,
+    wire: Option<usize>,
+}
+
+/// A command on its way to the core.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    command: Command,
+    completion: Completion,
+    link: Option<LinkId>,
+    purpose: Purpose,
+}
+
+/// A message whose content is longer does not fit through a narrow broker.
+const LARGE: usize = 1000;
+
+impl Client {
+    pub(crate) fn new(number: usize, plan: &Plan) -> Self {
+        let of = &plan.clients[number];
+        let seed = plan.seed.wrapping_mul(31).wrapping_add(number as u64);
+        let core = FailoverCore::new(plan.uris(), of.options(), of.limits, seed);
+        Self {
+            number,
+            core,
+            app: App::new(number, of.work.clone(), plan.heal_at),
+            names: (0..plan.brokers.len()).map(address).collect(),
+            wakes: None,
+            dialing: BTreeMap::new(),
+            links: BTreeMap::new(),
+            submissions: VecDeque::new(),
+            purposes: BTreeMap::new(),
+            next_request: 0,
+            unread: VecDeque::new(),
+            is_napping: false,
+            is_closed: false,
+            numbers: VecDeque::new(),
+            late_frames: plan.late_frames,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, ctx: &mut Ctx) {
+        self.happen(ctx, Input::Start);
+        self.app.begin(ctx);
+        self.pump(ctx);
+    }
+
+    // ---- the shell -----------------------------------------------------------------------------
+
+    /// Hands something to the core, and then what the application wants because of it.
+    fn happen(&mut self, ctx: &mut Ctx, input: Input) {
+        self.input(ctx, input);
+        self.pump(ctx);
+    }
+
+    /// Hands an input to the core and does what it says, and what comes of that.
+    fn input(&mut self, ctx: &mut Ctx, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let outputs: Vec<Output> = self.core.handle(ctx.instant(), input).collect();
+            for output in outputs {
+                inputs.extend(self.perform(ctx, output));
+            }
+        }
+        self.set_alarm(ctx);
+    }
+
+    fn set_alarm(&mut self, ctx: &mut Ctx) {
+        let due = self.core.poll_timeout().map(|due| ctx.time(due).max(ctx.now));
+        if let Some(due) = due
+            && self.wakes.is_none_or(|wakes| wakes > due || wakes <= ctx.now)
+        {
+            ctx.agenda.add(due, Happening::Wakes { client: self.number });
+            self.wakes = Some(due);
+        }
+    }
+
+    /// Submits what waits, as long as the core wants more.
+    fn pump(&mut self, ctx: &mut Ctx) {
+        loop {
+            self.submissions.extend(self.app.outbox.drain(..));
+            if self.app.wants_close && !self.is_closed {
+                self.close(ctx);
+                return;
+            }
+            if !self.is_closed && !self.core.wants_submit() {
+                break;
+            }
+            let Some(submission) = self.submissions.pop_front() else { break };
+            self.submit(ctx, submission);
+        }
+        self.app.backlog = self.submissions.len();
+        let open = self.purposes.len();
+        self.see(ctx, AtClient::Waiting { open });
+    }
+
+    fn submit(&mut self, ctx: &mut Ctx, submission: Submission) {
+        let Submission { command, completion, link, purpose } = submission;
+        let request = self.next_request;
+        self.next_request += 1;
+        self.purposes.insert(request, purpose);
+        self.see(ctx, AtClient::Submitted { request, command: &command, completion, link });
+        let id = RequestId::new(request);
+        self.input(ctx, Input::Submit(Request { id, command, completion, link }));
+    }
+
+    /// Does what the core says. What comes of it at once is an input again.
+    fn perform(&mut self, ctx: &mut Ctx, output: Output) -> Option<Input> {
+        match output {
+            Output::Dial(link, broker) => {
+                let broker = broker.to_string();
+                let name = self.names.iter().position(|name| *name == broker).unwrap_or_default();
+                self.see(ctx, AtClient::Dialing { link, broker });
+                let deadline = ctx.now + ctx.net.plan().dial_timeout;
+                self.dialing.insert(link, Dial { deadline, wire: None });
+                let delay = ctx.net.delay(&mut ctx.rng);
+                ctx.later(delay, Happening::Knocks { client: self.number, link, name });
+            }
+            Output::Transmit(link, command) => {
+                self.see(ctx, AtClient::Transmitted { link, command: &command });
+                self.numbers.push_back(command.command_id());
+                if self.numbers.len() > 16 {
+                    self.numbers.pop_front();
+                }
+                let wire = *self.links.get(&link)?;
+                if is_large(&command) && ctx.net.narrow.contains(&ctx.net.wires[wire].broker) {
+                    let number = command.command_id();
+                    self.see(ctx, AtClient::Unsendable { link, number });
+                    return Some(Input::Unsendable(link, number, too_large()));
+                }
+                ctx.send(wire, Way::Up, Parcel::Frame(command));
+            }
+            Output::Hangup(link) => {
+                self.see(ctx, AtClient::HungUp { link });
+                let dial = self.dialing.remove(&link).and_then(|dial| dial.wire);
+                if let Some(wire) = dial.or_else(|| self.links.remove(&link)) {
+                    self.hang_up(ctx, wire);
+                }
+            }
+            Output::Deliver(incoming) => {
+                self.see(ctx, AtClient::Delivered(&incoming));
+                self.app.on_incoming(ctx, incoming);
+            }
+            Output::Complete(request, outcome) => self.complete(ctx, request, &outcome),
+            Output::Event(event) => {
+                self.see(ctx, AtClient::Told(&event));
+                if matches!(event, Event::GaveUp(_) | Event::Closed) {
+                    self.app.end();
+                }
+            }
+        }
+        None
+    }
+
+    fn complete(
+        &mut self,
+        ctx: &mut Ctx,
+        id: RequestId,
+        outcome: &Result<Command, rewire_failover::RequestError>,
+    ) {
+        let known = self.purposes.keys().find(|known| RequestId::new(**known) == id).copied();
+        // One that is not known is reported under a number that no request has.
+        let request = known.unwrap_or(u64::MAX);
+        self.see(ctx, AtClient::Completed { request, outcome });
+        if let Some(purpose) = self.purposes.remove(&request) {
+            self.app.on_completed(ctx, purpose, outcome);
+        }
+    }
+
+    /// Closes this end of a wire; what was sent before still goes.
+    fn hang_up(&self, ctx: &mut Ctx, wire: usize) {
+        ctx.net.wires[wire].client_end.is_open = false;
+        ctx.send(wire, Way::Up, Parcel::Fin);
+        let link = ctx.net.wires[wire].link;
+        for _ in 0..ctx.rng.random_range(0..3) {
+            let after = ctx.net.plan().silence.mul_f64(ctx.rng.random());
+            ctx.later(after, Happening::Haunts { client: self.number, link });
+        }
+    }
+
+    fn see(&self, ctx: &mut Ctx, at: AtClient<'_>) {
+        ctx.see(&Seen::Client(self.number, at));
+    }
+
+    // ---- what the network brings ---------------------------------------------------------------
+
+    pub(crate) fn dial_deadline(&self, link: LinkId) -> Option<Time> {
+        self.dialing.get(&link).map(|dial| dial.deadline)
+    }
+
+    pub(crate) fn answered(&mut self, link: LinkId, wire: usize) {
+        if let Some(dial) = self.dialing.get_mut(&link) {
+            dial.wire = Some(wire);
+        }
+    }
+
+    pub(crate) fn undialed(&mut self, ctx: &mut Ctx, link: LinkId, why: NoAnswer) {
+        let error = match why {
+            NoAnswer::Unknown => DialError::Resolve("no such host".to_owned()),
+            NoAnswer::Refused => DialError::Connect("refused".to_owned()),
+            NoAnswer::TimedOut => DialError::TimedOut(ctx.net.plan().dial_timeout),
+        };
+        self.dial_failed(ctx, link, error);
+    }
+
+    fn dial_failed(&mut self, ctx: &mut Ctx, link: LinkId, error: DialError) {
+        let Some(dial) = self.dialing.remove(&link) else { return };
+        if let Some(wire) = dial.wire {
+            self.hang_up(ctx, wire);
+        }
+        self.see(ctx, AtClient::Dialed { link, result: Err(&error) });
+        self.happen(ctx, Input::Dialed(link, Err(error)));
+    }
+
+    pub(crate) fn arrive(&mut self, ctx: &mut Ctx, wire: usize, parcel: Parcel) {
+        let link = ctx.net.wires[wire].link;
+        ctx.net.wires[wire].client_end.heard = ctx.now;
+        match parcel {
+            Parcel::KeepAlive => {}
+            Parcel::Opened => {
+                if self.dialing.remove(&link).is_some() {
+                    self.links.insert(link, wire);
+                    self.see(ctx, AtClient::Dialed { link, result: Ok(()) });
+                    self.happen(ctx, Input::Dialed(link, Ok(())));
+                }
+            }
+            Parcel::Fin if self.dialing.contains_key(&link) => {
+                let error = DialError::Handshake("the broker closed the connection".to_owned());
+                self.dial_failed(ctx, link, error);
+            }
+            Parcel::Frame(_) | Parcel::Fin if self.is_napping => {
+                self.unread.push_back((wire, parcel));
+            }
+            Parcel::Frame(_) | Parcel::Fin => self.read(ctx, wire, parcel),
+        }
+    }
+
+    fn read(&mut self, ctx: &mut Ctx, wire: usize, parcel: Parcel) {
+        let link = ctx.net.wires[wire].link;
+        let is_open = self.links.contains_key(&link);
+        match parcel {
+            Parcel::Frame(command) if is_open => {
+                self.see(ctx, AtClient::Received { link, command: &command });
+                self.happen(ctx, Input::Received(link, (*command).clone()));
+            }
+            Parcel::Frame(command) if self.late_frames => {
+                let late = Input::Received(link, (*command).clone());
+                self.speak_dead(ctx, link, "a late frame", late);
+            }
+            Parcel::Fin if is_open => self.lose(ctx, wire, LostReason::Closed),
+            Parcel::Frame(_) | Parcel::Fin | Parcel::Opened | Parcel::KeepAlive => {}
+        }
+    }
+
+    fn lose(&mut self, ctx: &mut Ctx, wire: usize, reason: LostReason) {
+        let link = ctx.net.wires[wire].link;
+        if self.links.remove(&link).is_some() {
+            self.hang_up(ctx, wire);
+            self.see(ctx, AtClient::Lost { link, reason: &reason });
+            self.happen(ctx, Input::Lost(link, reason));
+        }
+    }
+
+    pub(crate) fn silent(&mut self, ctx: &mut Ctx, wire: usize) {
+        let silence = ctx.net.plan().silence;
+        self.lose(ctx, wire, LostReason::Silent(silence));
+    }
+
+    pub(crate) fn reset(&mut self, ctx: &mut Ctx, wire: usize) {
+        let link = ctx.net.wires[wire].link;
+        if self.dialing.contains_key(&link) {
+            self.dial_failed(ctx, link, DialError::Handshake("reset".to_owned()));
+        } else {
+            self.lose(ctx, wire, LostReason::Io("connection reset by peer".to_owned()));
+        }
+    }
+
+    pub(crate) fn wake(&mut self, ctx: &mut Ctx) {
+        if self.wakes.is_some_and(|wakes| wakes <= ctx.now) {
+            self.wakes = None;
+        }
+        if self.core.poll_timeout().is_some_and(|due| ctx.time(due) <= ctx.now) {
+            self.happen(ctx, Input::Timeout);
+        } else {
+            self.set_alarm(ctx);
+        }
+    }
+
+    // ---- links that are gone -------------------------------------------------------------------
+
+    /// A link that is gone says something, with the numbers and names that would do harm.
+    pub(crate) fn haunt(&mut self, ctx: &mut Ctx, link: LinkId) {
+        let numbers = self.numbers.len();
+        if self.links.contains_key(&link) || self.dialing.contains_key(&link) || numbers == 0 {
+            return;
+        }
+        let number = self.numbers[ctx.rng.random_range(0..numbers)];
+        let (what, input) = match ctx.rng.random_range(0..7) {
+            0 | 1 => {
+                let response = Response { correlation_id: number, ..Response::default() };
+                ("an answer", Input::Received(link, response.into()))
+            }
+            2 => {
+                let exception = Some(Box::new(Throwable::new("java.lang.Exception", "late")));
+                let response = ExceptionResponse {
+                    correlation_id: number,
+                    exception,
+                    ..ExceptionResponse::default()
+                };
+                ("a refusal", Input::Received(link, response.into()))
+            }
+            3 => {
+                let consumer_id = self.app.some_consumer();
+                let close = ConsumerControl { close: true, consumer_id, ..Default::default() };
+                ("that a consumer is closed", Input::Received(link, close.into()))
+            }
+            4 => ("that it is lost", Input::Lost(link, LostReason::Closed)),
+            5 => ("that it is there", Input::Dialed(link, Ok(()))),
+            _ => ("that #.. cannot be sent", Input::Unsendable(link, number, too_large())),
+        };
+        self.speak_dead(ctx, link, what, input);
+    }
+
+    fn speak_dead(&mut self, ctx: &mut Ctx, link: LinkId, what: &'static str, input: Input) {
+        let due = self.core.poll_timeout();
+        // What is due comes first, and is not what this is about.
+        if due.is_some_and(|due| ctx.time(due) <= ctx.now) {
+            return;
+        }
+        let outputs = self.core.handle(ctx.instant(), input);
+        let outputs: Vec<String> = outputs.map(|output| format!("{output:?}")).collect();
+        let is_due_changed = self.core.poll_timeout() != due;
+        self.see(ctx, AtClient::Stale { link, what, outputs, is_due_changed });
+    }
+
+    // ---- the application -----------------------------------------------------------------------
+
+    pub(crate) fn on_sends(&mut self, ctx: &mut Ctx, session: i64, producer: i64) {
+        self.app.on_sends(ctx, session, producer);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn on_acks(&mut self, ctx: &mut Ctx, delivery: u64) {
+        self.app.on_acks(ctx, delivery);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn on_opens_session(&mut self, ctx: &mut Ctx) {
+        self.app.open_session(ctx);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn on_closes_session(&mut self, ctx: &mut Ctx) {
+        self.app.on_closes_session(ctx);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn last_work(&mut self, ctx: &mut Ctx) {
+        self.app.last_work(ctx);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn nap(&mut self, ctx: &mut Ctx, time: std::time::Duration) {
+        self.is_napping = true;
+        ctx.later(time, Happening::WakesUp { client: self.number });
+    }
+
+    pub(crate) fn wake_up(&mut self, ctx: &mut Ctx) {
+        self.is_napping = false;
+        for (wire, parcel) in std::mem::take(&mut self.unread) {
+            self.read(ctx, wire, parcel);
+        }
+    }
+
+    /// Closes, and submits what had no room before, as the shell does.
+    pub(crate) fn close(&mut self, ctx: &mut Ctx) {
+        if self.is_closed {
+            return;
+        }
+        self.is_closed = true;
+        self.see(ctx, AtClient::Closing);
+        self.input(ctx, Input::Close);
+        self.app.end();
+        self.pump(ctx);
+    }
+
+    /// The client's number and its wire, if it has a link that the core is content with.
+    pub(crate) fn is_connected(&self) -> Option<(usize, usize)> {
+        let link = self.app.link?;
+        Some((self.number, *self.links.get(&link)?))
+    }
+
+    /// What the application believes to have at its broker.
+    pub(crate) fn believes(&self) -> Registered {
+        self.app.believes()
+    }
+}
+
+const fn too_large() -> EncodeError {
+    let kind = EncodeErrorKind::FrameTooLarge { len: 2 * LARGE, limit: LARGE };
+    EncodeError { kind, structure: "", field: "" }
+}
+
+fn is_large(command: &Command) -> bool {
+    match command {
+        Command::Message(message) => {
+            message.content.as_ref().is_some_and(|content| content.len() > LARGE)
+        }
+        Command::ConsumerInfo(info) => {
+            info.selector.as_ref().is_some_and(|selector| selector.as_wire().len() > LARGE)
+        }
+        _ => false,
+    }
+}

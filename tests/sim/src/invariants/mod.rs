@@ -1,0 +1,64 @@
+//! What must hold in every world. A file each, and each names the mutation of the core it catches.
+
+mod acks;
+mod active_link;
+mod bounds;
+mod dead_link;
+mod duplicates;
+mod healing;
+mod no_loss;
+mod once;
+mod registrations;
+mod replay;
+mod schedule;
+mod timeout;
+mod truth;
+
+use std::fmt;
+
+use crate::agenda::Time;
+use crate::plan::Plan;
+use crate::seen::{MessageKey, Seen};
+
+/// Whether what was seen may be; if not, what is wrong with it.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Something that must hold.
+pub(crate) trait Invariant: fmt::Debug {
+    fn name(&self) -> &'static str;
+
+    /// Looks at what happened.
+    fn see(&mut self, at: Time, seen: &Seen<'_>) -> Verdict;
+
+    /// A message is in a store at the end.
+    fn is_kept(&mut self, _: MessageKey) {}
+}
+
+/// All of them, for a world that is about to begin.
+pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
+    let clients = plan.clients.len();
+    vec![
+        Box::new(once::Once::new(clients)),
+        Box::new(truth::Truth::new(clients)),
+        Box::new(replay::Replays::new(clients)),
+        Box::new(active_link::ActiveLinks::new(clients)),
+        Box::new(dead_link::DeadLinks),
+        Box::new(no_loss::NoLoss::default()),
+        Box::new(duplicates::Duplicates::default()),
+        Box::new(schedule::Schedules::new(plan)),
+        Box::new(timeout::Timeouts::new(plan)),
+        Box::new(bounds::Bounds::new(plan)),
+        Box::new(healing::Healing::new(clients)),
+        Box::new(registrations::Registrations),
+        Box::new(acks::Acks),
+    ]
+}
+
+macro_rules! ensure {
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(format!($($what)+));
+        }
+    };
+}
+use ensure;

@@ -1,0 +1,372 @@
+//! What can be seen in a world: what invariants look at, and what a trace shows.
+
+use std::fmt;
+
+use rewire_failover::core::{Completion, Event, Incoming, LinkId};
+use rewire_failover::{DialError, LostReason, RequestError};
+use rewire_protocol::{Command, MessageId};
+
+use crate::agenda::Time;
+use crate::faults::Fault;
+
+/// A message, by its client, its producer there, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MessageKey {
+    pub(crate) client: usize,
+    pub(crate) session: i64,
+    pub(crate) producer: i64,
+    pub(crate) sequence: i64,
+}
+
+impl MessageKey {
+    pub(crate) fn of(id: &MessageId) -> Option<Self> {
+        let producer = id.producer_id.as_ref()?;
+        Some(Self {
+            client: client_of(producer.connection_id.as_ref()?.as_str()?)?,
+            session: producer.session_id,
+            producer: producer.value,
+            sequence: id.producer_sequence_id,
+        })
+    }
+
+    /// The message a command is or brings.
+    pub(crate) fn of_command(command: &Command) -> Option<Self> {
+        match command {
+            Command::Message(message) => Self::of(message.message_id.as_ref()?),
+            Command::MessageDispatch(dispatch) => {
+                Self::of(dispatch.message.as_ref()?.message_id.as_ref()?)
+            }
+            Command::MessageAck(ack) => Self::of(ack.last_message_id.as_ref()?),
+            _ => None,
+        }
+    }
+}
+
+/// What a command is about; no two requests of a client are about the same, but for acknowledgements.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Connection,
+    Temporary(String),
+    Session(i64),
+    Producer(i64, i64),
+    Consumer(i64, i64),
+    Message(MessageKey),
+}
+
+impl Subject {
+    /// What a command declares or is.
+    pub(crate) fn of(command: &Command) -> Option<Self> {
+        Some(match command {
+            Command::ConnectionInfo(_) => Self::Connection,
+            Command::DestinationInfo(info) => {
+                Self::Temporary(info.destination.as_ref()?.physical_name.to_string())
+            }
+            Command::SessionInfo(info) => Self::Session(info.session_id.as_ref()?.value),
+            Command::ProducerInfo(info) => {
+                let id = info.producer_id.as_ref()?;
+                Self::Producer(id.session_id, id.value)
+            }
+            Command::ConsumerInfo(info) => {
+                let id = info.consumer_id.as_ref()?;
+                Self::Consumer(id.session_id, id.value)
+            }
+            Command::Message(_) => Self::Message(MessageKey::of_command(command)?),
+            _ => return None,
+        })
+    }
+
+    /// What a `RemoveInfo` removes.
+    pub(crate) fn removed_by(command: &Command) -> Option<Self> {
+        let Command::RemoveInfo(info) = command else { return None };
+        Some(match info.object_id.as_deref()? {
+            Command::SessionId(id) => Self::Session(id.value),
+            Command::ProducerId(id) => Self::Producer(id.session_id, id.value),
+            Command::ConsumerId(id) => Self::Consumer(id.session_id, id.value),
+            _ => return None,
+        })
+    }
+
+    /// Whether it ends with another.
+    pub(crate) fn ends_with(&self, other: &Self) -> bool {
+        let session = match (self, other) {
+            (Self::Producer(session, _) | Self::Consumer(session, _), Self::Session(ended)) => {
+                session == ended
+            }
+            _ => false,
+        };
+        session || self == other
+    }
+}
+
+/// The name of a client's connection.
+pub(crate) fn connection_name(client: usize) -> String {
+    format!("ID:c{client}")
+}
+
+/// The client that a connection is of.
+pub(crate) fn client_of(connection: &str) -> Option<usize> {
+    connection.strip_prefix("ID:c")?.parse().ok()
+}
+
+/// Something that happened at a client.
+#[derive(Debug)]
+pub(crate) enum AtClient<'s> {
+    Submitted {
+        request: u64,
+        command: &'s Command,
+        completion: Completion,
+        link: Option<LinkId>,
+    },
+    Dialing {
+        link: LinkId,
+        broker: String,
+    },
+    Dialed {
+        link: LinkId,
+        result: Result<(), &'s DialError>,
+    },
+    Transmitted {
+        link: LinkId,
+        command: &'s Command,
+    },
+    Unsendable {
+        link: LinkId,
+        number: i32,
+    },
+    HungUp {
+        link: LinkId,
+    },
+    Lost {
+        link: LinkId,
+        reason: &'s LostReason,
+    },
+    Received {
+        link: LinkId,
+        command: &'s Command,
+    },
+    Delivered(&'s Incoming),
+    Completed {
+        request: u64,
+        outcome: &'s Result<Command, RequestError>,
+    },
+    Told(&'s Event),
+    Closing,
+    /// A dead link spoke: so much came of it, and the time that is waited for did or did not change.
+    Stale {
+        link: LinkId,
+        what: &'static str,
+        outputs: Vec<String>,
+        is_due_changed: bool,
+    },
+    /// How much waits, after an input.
+    Waiting {
+        open: usize,
+    },
+}
+
+/// Something that happened at a broker, by its store and its link to a client.
+#[derive(Debug)]
+pub(crate) enum AtBroker<'s> {
+    Opened {
+        client: usize,
+        link: LinkId,
+    },
+    Ended {
+        client: usize,
+        link: LinkId,
+    },
+    Heard {
+        client: usize,
+        link: LinkId,
+        command: &'s Command,
+    },
+    Refused {
+        client: usize,
+        link: LinkId,
+        number: i32,
+    },
+    /// A copy of a message is kept now.
+    Stored {
+        key: MessageKey,
+        persistent: bool,
+    },
+    /// A message is there already, and this copy of it is not kept.
+    Known {
+        key: MessageKey,
+    },
+    /// A copy is gone with what was only in memory.
+    Forgotten {
+        key: MessageKey,
+    },
+    Consumed {
+        key: MessageKey,
+    },
+    /// An acknowledgement of what was not dispatched over its link.
+    StrayAck {
+        client: usize,
+        link: LinkId,
+    },
+}
+
+/// What a client has at its broker, by both of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub(crate) sessions: Vec<i64>,
+    pub(crate) producers: Vec<(i64, i64)>,
+    pub(crate) consumers: Vec<(i64, i64)>,
+    pub(crate) temporary: Vec<String>,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Seen<'s> {
+    Client(usize, AtClient<'s>),
+    Broker(usize, AtBroker<'s>),
+    Fault(&'s Fault),
+    /// No more goes wrong from now on.
+    Healed,
+    /// By now everything has to be well again.
+    MustBeWell,
+    /// What a client believes it has, and what its broker knows, when all is quiet.
+    Compared {
+        client: usize,
+        believed: &'s Registered,
+        known: Option<&'s Registered>,
+    },
+    /// Closed, and over.
+    End,
+}
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client, at) => write!(f, "c{client} {at}"),
+            Self::Broker(broker, at) => write!(f, "          b{broker} {at}"),
+            Self::Fault(fault) => write!(f, "-- {fault}"),
+            Self::Healed => write!(f, "-- nothing goes wrong any more"),
+            Self::MustBeWell => write!(f, "-- all has to be well"),
+            Self::Compared { client, believed, known } => {
+                write!(f, "-- c{client} has {believed:?}, its broker knows {known:?}")
+            }
+            Self::End => write!(f, "-- the end"),
+        }
+    }
+}
+
+impl fmt::Display for AtClient<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Submitted { request, command, completion, link } => {
+                let how = match completion {
+                    Completion::Answered => "",
+                    Completion::Transmitted => ", no answer wanted",
+                };
+                write!(f, "submits {request}: {}{how}", Brief(command))?;
+                link.map_or(Ok(()), |link| write!(f, ", for {link} only"))
+            }
+            Self::Dialing { link, broker } => write!(f, "{link}: dials {broker}"),
+            Self::Dialed { link, result: Ok(()) } => write!(f, "{link}: is there"),
+            Self::Dialed { link, result: Err(error) } => write!(f, "{link}: {error}"),
+            Self::Transmitted { link, command } => write!(f, "{link}: sends {}", Brief(command)),
+            Self::Unsendable { link, number } => write!(f, "{link}: #{number} is too large"),
+            Self::HungUp { link } => write!(f, "{link}: hangs up"),
+            Self::Lost { link, reason } => write!(f, "{link}: lost, {reason}"),
+            Self::Received { link, command } => write!(f, "{link}: hears {}", Brief(command)),
+            Self::Delivered(incoming) => match incoming {
+                Incoming::Command(link, command) => {
+                    write!(f, "{link}: delivers {}", Brief(command))
+                }
+                Incoming::Interrupted(link) => write!(f, "{link}: delivers that it is gone"),
+                Incoming::Resumed(link) => write!(f, "{link}: delivers that it is there"),
+                Incoming::Refused { command, cause } => {
+                    write!(f, "delivers that {} was refused: {cause}", Brief(command))
+                }
+                other => write!(f, "delivers {other:?}"),
+            },
+            Self::Completed { request, outcome: Ok(_) } => write!(f, "completes {request}: done"),
+            Self::Completed { request, outcome: Err(error) } => {
+                write!(f, "completes {request}: {error}")
+            }
+            Self::Told(event) => write!(f, "tells {event:?}"),
+            Self::Closing => write!(f, "closes"),
+            Self::Stale { link, what, outputs, .. } => {
+                write!(f, "{link} is gone and speaks: {what}; out comes {outputs:?}")
+            }
+            Self::Waiting { open } => write!(f, "has {open} waiting"),
+        }
+    }
+}
+
+impl fmt::Display for AtBroker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened { client, link } => write!(f, "takes c{client} {link}"),
+            Self::Ended { client, link } => write!(f, "ends c{client} {link}"),
+            Self::Heard { client, link, command } => {
+                write!(f, "c{client} {link}: hears {}", Brief(command))
+            }
+            Self::Refused { client, link, number } => {
+                write!(f, "c{client} {link}: refuses #{number}")
+            }
+            Self::Stored { key, persistent: true } => write!(f, "stores {key}"),
+            Self::Stored { key, persistent: false } => write!(f, "keeps {key}"),
+            Self::Known { key } => write!(f, "has {key} already"),
+            Self::Forgotten { key } => write!(f, "forgets {key}"),
+            Self::Consumed { key } => write!(f, "is done with {key}"),
+            Self::StrayAck { client, link } => {
+                write!(f, "c{client} {link}: an acknowledgement of what was not dispatched")
+            }
+        }
+    }
+}
+
+impl fmt::Display for MessageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, session, producer, sequence } = self;
+        write!(f, "c{client}:{session}:{producer}:{sequence}")
+    }
+}
+
+/// A command in a few words.
+struct Brief<'s>(&'s Command);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.name())?;
+        if let Some(number) = self.0.correlation_id() {
+            return write!(f, " of #{number}");
+        }
+        match self.0.command_id() {
+            0 => {}
+            number => write!(f, " #{number}")?,
+        }
+        if let Some(key) = MessageKey::of_command(self.0) {
+            write!(f, " {key}")?;
+        }
+        match self.0 {
+            Command::SessionInfo(info) => show(f, info.session_id.as_ref()),
+            Command::ProducerInfo(info) => show(f, info.producer_id.as_ref()),
+            Command::ConsumerInfo(info) => show(f, info.consumer_id.as_ref()),
+            Command::ConsumerControl(info) => show(f, info.consumer_id.as_ref()),
+            Command::RemoveInfo(info) => match info.object_id.as_deref() {
+                Some(Command::SessionId(id)) => show(f, Some(id)),
+                Some(Command::ProducerId(id)) => show(f, Some(id)),
+                Some(Command::ConsumerId(id)) => show(f, Some(id)),
+                _ => Ok(()),
+            },
+            Command::MessageDispatch(dispatch) if dispatch.redelivery_counter > 0 => {
+                write!(f, " again, {}", dispatch.redelivery_counter)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn show<T: fmt::Display>(f: &mut fmt::Formatter<'_>, id: Option<&T>) -> fmt::Result {
+    id.map_or(Ok(()), |id| write!(f, " {id}"))
+}
+
+/// The time of a line of a trace.
+pub(crate) fn stamp(at: Time) -> String {
+    format!("{:>6}.{:06}", at.as_secs(), at.subsec_micros())
+}
