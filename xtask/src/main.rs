@@ -1,10 +1,11 @@
-//! The project's chores: `cargo xtask interop`, `examples`, `fuzz`, `wall`.
+//! The project's chores: `cargo xtask interop`, `examples`, `fuzz`, `sim`, `wall`.
 
 mod chore;
 mod examples;
 mod fuzz;
 mod interop;
 mod leftovers;
+mod sim;
 mod wall;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ usage: cargo xtask CHORE
   interop [FILTER..]                     the tests against a real ActiveMQ (needs Java and ActiveMQ)
   examples                               every example, each on a fresh broker (the same need)
   fuzz [--seconds N] [--list] [TARGET..] every fuzz target, or these, N seconds each (30)
+  sim [--seeds N [--from S]] [--seed S [--trace]]
+                                         the failover core in virtual worlds: many, or one line by line
   wall                                   what a crate must not depend on, it does not depend on";
 
 fn main() -> ExitCode {
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         "interop" => interop::run(rest),
         "examples" if rest.is_empty() => examples::run(),
         "fuzz" => fuzz::run(rest),
+        "sim" => sim::run(rest),
         "wall" if rest.is_empty() => wall::run(),
         _unknown => {
             eprintln!("{USAGE}");

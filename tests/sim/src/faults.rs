@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::SmallRng;
+use rand::seq::SliceRandom;
 
 use crate::agenda::Time;
 use crate::network::Way;
@@ -53,6 +54,8 @@ pub enum Fault {
     Widen(usize),
     /// A broker closes a consumer of each client, as it does with slow ones.
     Evict(usize),
+    /// A broker tells its clients that these are the brokers of the cluster.
+    Announce(usize, Vec<usize>),
 }
 
 /// Java's name of the refusal of a password.
@@ -85,7 +88,7 @@ fn episode(
     let other = rng.random_range(0..plan.brokers.len());
     let client = rng.random_range(0..plan.clients.len());
     let mut both = |first: Fault, second: Fault| faults.extend([(begin, first), (end, second)]);
-    match rng.random_range(0..20) {
+    match rng.random_range(0..22) {
         0..=2 => both(Fault::Crash(broker), Fault::Restart(broker)),
         3..=4 => both(Fault::PowerOff(broker), Fault::Restart(broker)),
         5..=6 => both(Fault::Stop(broker), Fault::Restart(broker)),
@@ -107,6 +110,12 @@ fn episode(
         16 => faults.push((begin, Fault::Swap(broker, other))),
         17 => both(Fault::Forget(broker), Fault::Learn(broker)),
         18 => both(Fault::Hang(broker), Fault::Unhang(broker)),
+        19 | 20 => {
+            let mut names: Vec<usize> = (0..plan.brokers.len()).collect();
+            names.shuffle(rng);
+            names.truncate(rng.random_range(0..=names.len()));
+            faults.push((begin, Fault::Announce(broker, names)));
+        }
         _ if rng.random_bool(0.5) => both(Fault::Narrow(broker), Fault::Widen(broker)),
         _ => faults.push((begin, Fault::Evict(broker))),
     }
@@ -140,6 +149,7 @@ impl fmt::Display for Fault {
             Self::Narrow(broker) => write!(f, "b{broker} takes no large frames"),
             Self::Widen(broker) => write!(f, "b{broker} takes large frames"),
             Self::Evict(broker) => write!(f, "b{broker} closes consumers"),
+            Self::Announce(broker, names) => write!(f, "b{broker} announces {names:?}"),
         }
     }
 }

@@ -62,6 +62,12 @@ pub struct ClientPlan {
     pub timeout: Option<Duration>,
     /// The option `randomize`.
     pub randomize: bool,
+    /// The option `reconnectJitter`.
+    pub jitter: f64,
+    /// The option `backupPoolSize`; `None` without `backup`.
+    pub standbys: Option<u32>,
+    /// How many brokers it is told of, from the first on.
+    pub configured: usize,
     /// How much may wait.
     pub limits: QueueLimits,
     /// What the application does.
@@ -108,6 +114,9 @@ impl ClientPlan {
         options.use_exponential_back_off = self.multiplier.is_some();
         options.reconnect_delay_exponent = self.multiplier.unwrap_or(2.0);
         options.randomize = self.randomize;
+        options.reconnect_jitter = self.jitter;
+        options.backup = self.standbys.is_some();
+        options.backup_pool_size = self.standbys.unwrap_or(1);
         options.timeout = self.timeout;
         options.max_reconnect_attempts =
             self.attempts.map_or(Attempts::Unlimited, Attempts::at_most);
@@ -132,9 +141,10 @@ pub(crate) fn address(name: usize) -> String {
 }
 
 impl Plan {
-    /// The addresses every client is given.
-    pub(crate) fn uris(&self) -> Vec<BrokerUri> {
-        (0..self.brokers.len()).filter_map(|name| address(name).parse().ok()).collect()
+    /// The addresses a client is given.
+    pub(crate) fn uris(&self, client: usize) -> Vec<BrokerUri> {
+        let names = 0..self.clients[client].configured;
+        names.filter_map(|name| address(name).parse().ok()).collect()
     }
 
     /// How long after the end of all faults every client has to be connected again.
@@ -160,7 +170,10 @@ impl Plan {
         let brokers: u32 = rng.random_range(1..=4);
         let shared = rng.random_bool(0.5);
         let stores = (0..brokers as usize).map(|broker| if shared { broker / 2 } else { broker });
-        let clients = (0..rng.random_range(1..=4)).map(|_| draw_client(rng, heal_at)).collect();
+        // Whoever knows a slave alone would never find the master.
+        let known = if shared { brokers as usize } else { rng.random_range(1..=brokers as usize) };
+        let clients = (0..rng.random_range(1..=4)).map(|_| draw_client(rng, heal_at, known));
+        let clients = clients.collect();
         let mut plan = Self {
             seed,
             brokers: stores.collect(),
@@ -181,7 +194,7 @@ impl Plan {
     }
 }
 
-fn draw_client(rng: &mut SmallRng, heal_at: Time) -> ClientPlan {
+fn draw_client(rng: &mut SmallRng, heal_at: Time, configured: usize) -> ClientPlan {
     let pick = |rng: &mut SmallRng, list: &[u64]| list[rng.random_range(0..list.len())];
     let ms = Duration::from_millis;
     let initial = match rng.random_range(0..4) {
@@ -201,6 +214,9 @@ fn draw_client(rng: &mut SmallRng, heal_at: Time) -> ClientPlan {
         startup_attempts: some_attempts(rng, 0.15),
         timeout: rng.random_bool(0.3).then(|| ms(pick(rng, &[1, 100, 500, 3000, 10_000]))),
         randomize: rng.random_bool(0.5),
+        jitter: if rng.random_bool(0.2) { rng.random() } else { 0.0 },
+        standbys: rng.random_bool(0.3).then(|| rng.random_range(0..3)),
+        configured,
         limits: QueueLimits {
             requests: rng.random_range(1..40),
             bytes: rng.random_range(1_000..200_000),

@@ -405,6 +405,11 @@ impl World {
             Fault::Widen(broker) => {
                 ctx.net.narrow.remove(&broker);
             }
+            Fault::Announce(broker, ref names) => {
+                if self.brokers[broker].condition == Condition::Running {
+                    self.brokers[broker].announce(ctx, names);
+                }
+            }
             Fault::Evict(broker) => {
                 let broker = &mut self.brokers[broker];
                 if broker.condition == Condition::Running {

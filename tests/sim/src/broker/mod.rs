@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rewire_protocol::{
-    BrokerInfo, Command, ConnectionInfo, ConsumerControl, ConsumerInfo, Destination,
-    DestinationInfo, ExceptionResponse, Message, MessageAck, MessageDispatch, ProducerId, Response,
-    SessionId, Throwable,
+    BrokerInfo, Command, ConnectionControl, ConnectionInfo, ConsumerControl, ConsumerInfo,
+    Destination, DestinationInfo, ExceptionResponse, Message, MessageAck, MessageDispatch,
+    ProducerId, Response, SessionId, Throwable,
 };
 
 pub(crate) use self::store::Store;
 use self::store::{Consumer, Held};
 use crate::network::{Parcel, Way};
+use crate::plan::address;
 use crate::seen::{AtBroker, MessageKey, Registered, Seen};
 use crate::world::{Ctx, Happening};
 
@@ -364,6 +365,17 @@ impl Broker {
         }
         store.give_back(|(wire, session, value)| evicted.contains(&(wire, (session, value))));
         self.dispatch(ctx, store);
+    }
+
+    /// Tells its clients which brokers there are.
+    pub(crate) fn announce(&self, ctx: &mut Ctx, names: &[usize]) {
+        let list: Vec<String> = names.iter().map(|name| address(*name)).collect();
+        let connected_brokers = Some(list.join(",").into());
+        let control = ConnectionControl { connected_brokers, ..ConnectionControl::default() };
+        let frame = Arc::new(Command::from(control));
+        for (wire, _) in self.connections.iter().filter(|(_, known)| known.name.is_some()) {
+            ctx.send(*wire, Way::Down, Parcel::Frame(frame.clone()));
+        }
     }
 
     /// What it knows of a client that is on this link.

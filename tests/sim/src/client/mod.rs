@@ -67,7 +67,7 @@ impl Client {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
         let of = &plan.clients[number];
         let seed = plan.seed.wrapping_mul(31).wrapping_add(number as u64);
-        let core = FailoverCore::new(plan.uris(), of.options(), of.limits, seed);
+        let core = FailoverCore::new(plan.uris(number), of.options(), of.limits, seed);
         Self {
             number,
             core,
@@ -156,7 +156,7 @@ impl Client {
     fn perform(&mut self, ctx: &mut Ctx, output: Output) -> Option<Input> {
         match output {
             Output::Dial(link, broker) => {
-                let broker = broker.to_string();
+                let broker = broker.location();
                 let name = self.names.iter().position(|name| *name == broker).unwrap_or_default();
                 self.see(ctx, AtClient::Dialing { link, broker });
                 let deadline = ctx.now + ctx.net.plan().dial_timeout;
@@ -252,6 +252,7 @@ impl Client {
     }
 
     fn dial_failed(&mut self, ctx: &mut Ctx, link: LinkId, error: DialError) {
+        self.catch_up(ctx);
         let Some(dial) = self.dialing.remove(&link) else { return };
         if let Some(wire) = dial.wire {
             self.hang_up(ctx, wire);
@@ -261,6 +262,7 @@ impl Client {
     }
 
     pub(crate) fn arrive(&mut self, ctx: &mut Ctx, wire: usize, parcel: Parcel) {
+        self.catch_up(ctx);
         let link = ctx.net.wires[wire].link;
         ctx.net.wires[wire].client_end.heard = ctx.now;
         match parcel {
@@ -283,7 +285,15 @@ impl Client {
         }
     }
 
+    /// Lets the core do what is due before it hears of anything else, so that each can be seen apart.
+    fn catch_up(&mut self, ctx: &mut Ctx) {
+        if self.core.poll_timeout().is_some_and(|due| ctx.time(due) <= ctx.now) {
+            self.input(ctx, Input::Timeout);
+        }
+    }
+
     fn read(&mut self, ctx: &mut Ctx, wire: usize, parcel: Parcel) {
+        self.catch_up(ctx);
         let link = ctx.net.wires[wire].link;
         let is_open = self.links.contains_key(&link);
         match parcel {
@@ -301,6 +311,7 @@ impl Client {
     }
 
     fn lose(&mut self, ctx: &mut Ctx, wire: usize, reason: LostReason) {
+        self.catch_up(ctx);
         let link = ctx.net.wires[wire].link;
         if self.links.remove(&link).is_some() {
             self.hang_up(ctx, wire);
@@ -426,6 +437,7 @@ impl Client {
             return;
         }
         self.is_closed = true;
+        self.catch_up(ctx);
         self.see(ctx, AtClient::Closing);
         self.input(ctx, Input::Close);
         self.app.end();

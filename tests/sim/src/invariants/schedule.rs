@@ -2,12 +2,14 @@
 //! comes with the last attempt that is allowed.
 //!
 //! Catches: no back-off; a wrong product or a wrong maximum; a round that leaves a broker out, or does
-//! not try last what failed last; attempts off by one; a limit never reached, or a limit forgotten.
+//! not try last what failed last; attempts off by one; a limit never reached, or a limit forgotten; a
+//! ready standby that is not taken, or one too many.
 
 use std::time::Duration;
 
 use rewire_failover::DialError;
 use rewire_failover::core::{Event, Incoming, LinkId};
+use rewire_protocol::{Command, ConnectionControl};
 
 use super::{Invariant, Verdict, ensure};
 use crate::agenda::Time;
@@ -22,22 +24,33 @@ pub(super) struct Schedules {
 #[derive(Debug)]
 struct Client {
     plan: ClientPlan,
-    brokers: Vec<String>,
+    configured: Vec<String>,
+    pushed: Vec<String>,
     state: State,
     had_link: bool,
     failed_rounds: u32,
     /// The next delay between rounds, in milliseconds.
     delay: u64,
     last_failed: Option<String>,
-    /// Brokers tried in this round, and whether each so far did not want the client for who it is.
-    tried: Vec<String>,
+    /// What is left of this round, and what of it comes last.
+    round: Vec<String>,
+    last_of_round: Option<String>,
+    /// Whether each broker of this round so far did not want the client for who it is.
     all_refused: bool,
+    standbys: Vec<Standby>,
+}
+
+#[derive(Debug)]
+struct Standby {
+    link: LinkId,
+    broker: String,
+    is_ready: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
-    /// A dial is due then.
-    Waiting(Time),
+    /// A dial is due: not before the first moment, and not after the second.
+    Waiting(Time, Time),
     /// A broker is being tried, over this link.
     Trying(LinkId, String),
     /// It failed then, which has to be told at once.
@@ -52,17 +65,19 @@ enum State {
 
 impl Schedules {
     pub(super) fn new(plan: &Plan) -> Self {
-        let brokers: Vec<String> = (0..plan.brokers.len()).map(address).collect();
         let client = |client: &ClientPlan| Client {
             delay: millis(client.initial_delay),
             plan: client.clone(),
-            brokers: brokers.clone(),
-            state: State::Waiting(Time::ZERO),
+            configured: (0..client.configured).map(address).collect(),
+            pushed: Vec::new(),
+            state: State::Waiting(Time::ZERO, Time::ZERO),
             had_link: false,
             failed_rounds: 0,
             last_failed: None,
-            tried: Vec::new(),
+            round: Vec::new(),
+            last_of_round: None,
             all_refused: true,
+            standbys: Vec::new(),
         };
         Self { clients: plan.clients.iter().map(client).collect() }
     }
@@ -75,14 +90,14 @@ impl Invariant for Schedules {
 
     fn see(&mut self, now: Time, seen: &Seen<'_>) -> Verdict {
         for (number, client) in self.clients.iter().enumerate() {
-            let (State::Waiting(due)
+            let (State::Waiting(_, due)
             | State::Failing(due, _)
             | State::Next(due)
             | State::Giving(due)) = &client.state
             else {
                 continue;
             };
-            ensure!(now <= *due, "c{number} was to act at {due:?}: {:?}", client.state);
+            ensure!(now <= *due, "c{number} was to act by {due:?}: {:?}", client.state);
         }
         let Seen::Client(client, at) = seen else { return Ok(()) };
         self.clients[*client].see(now, at)
@@ -93,16 +108,22 @@ impl Client {
     fn see(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Dialing { link, broker } => return self.on_dialing(now, *link, broker),
-            AtClient::Dialed { result: Ok(()), .. } => self.had_link = true,
+            AtClient::Dialed { link, result: Ok(()) } => self.on_dialed(*link),
             AtClient::Dialed { link, result: Err(_) } | AtClient::Lost { link, .. } => {
                 self.on_gone(now, *link);
             }
             AtClient::HungUp { link } => {
+                self.standbys.retain(|standby| standby.link != *link);
                 if matches!(&self.state, State::Trying(trying, _) if trying == link) {
                     self.on_gone(now, *link);
                 }
             }
+            AtClient::Transmitted { link, .. } => return self.on_spoken(now, *link),
+            AtClient::Received { link, command: Command::ConnectionControl(control) } => {
+                self.on_control(*link, control);
+            }
             AtClient::Delivered(Incoming::Resumed(link)) => {
+                self.on_spoken(now, *link)?;
                 let State::Trying(trying, broker) = &self.state else {
                     return Err(format!("{link} is there, and {:?}", self.state));
                 };
@@ -126,50 +147,123 @@ impl Client {
         Ok(())
     }
 
+    /// All brokers, those that a broker has named first.
+    fn brokers(&self) -> Vec<String> {
+        let configured = self.configured.iter().filter(|broker| !self.pushed.contains(broker));
+        self.pushed.iter().chain(configured).cloned().collect()
+    }
+
+    fn on_control(&mut self, link: LinkId, control: &ConnectionControl) {
+        let may = match &self.state {
+            State::Connected(there, _) | State::Trying(there, _) => *there == link,
+            _ => false,
+        };
+        let list = control.connected_brokers.as_ref().map(|list| list.to_str().into_owned());
+        let Some(list) = list.filter(|list| may && !list.is_empty()) else { return };
+        let pushed: Vec<String> = list.split(',').map(str::to_owned).collect();
+        let is_news = pushed.len() != self.pushed.len()
+            || pushed.iter().any(|broker| !self.pushed.contains(broker));
+        // A broker that is named again is there again.
+        self.last_failed.take_if(|failed| is_news && pushed.contains(failed));
+        self.pushed = pushed;
+    }
+
+    fn begin_round(&mut self) {
+        self.round = self.brokers();
+        self.last_of_round = self.last_failed.clone();
+        // What failed last comes last.
+        if let Some(last) = self.last_failed.as_ref().filter(|last| self.round.contains(last)) {
+            self.round.retain(|broker| broker != last);
+            self.round.push(last.clone());
+        }
+        self.all_refused = true;
+    }
+
     fn on_dialing(&mut self, now: Time, link: LinkId, broker: &str) -> Verdict {
+        if let State::Connected(_, current) = &self.state {
+            let wanted = self.plan.standbys.unwrap_or(0) as usize;
+            ensure!(current != broker, "{broker} is dialled beside itself");
+            ensure!(self.standbys.len() < wanted, "{broker} is one standby too many");
+            let is_known = self.standbys.iter().any(|standby| standby.broker == broker);
+            ensure!(!is_known, "{broker} is kept ready twice");
+            self.standbys.push(Standby { link, broker: broker.to_owned(), is_ready: false });
+            return Ok(());
+        }
         match &self.state {
-            State::Waiting(due) => {
-                ensure!(now == *due, "{broker} is dialled, and it was to wait until {due:?}");
-                self.tried.clear();
-                self.all_refused = true;
+            State::Waiting(from, until) => {
+                let may = *from <= now && now <= *until;
+                ensure!(may, "{broker} is dialled, and it was to wait until {from:?}");
+                let is_ready = self.standbys.iter().any(|standby| standby.is_ready);
+                ensure!(!is_ready, "{broker} is dialled, and a standby is ready");
+                self.begin_round();
             }
             State::Next(_) => {}
             state => return Err(format!("{broker} is dialled, and {state:?}")),
         }
-        let mut order: Vec<&String> = self.brokers.iter().collect();
-        // What failed last comes last. Within a round, that is what had failed before it.
-        if let Some(last) = &self.last_failed {
-            order.retain(|broker| *broker != last);
-            order.push(last);
-        }
-        ensure!(!self.tried.iter().any(|tried| tried == broker), "{broker} was tried already");
-        let place = self.tried.len();
+        let place = self.round.iter().position(|next| next == broker);
+        let Some(place) = place else {
+            return Err(format!("{broker} is dialled, and {:?} were left", self.round));
+        };
         if self.plan.randomize {
-            let is_last = self.last_failed.as_deref() == Some(broker);
-            let may = !is_last || place + 1 == self.brokers.len();
+            let is_last = self.last_of_round.as_deref() == Some(broker);
+            let may = !is_last || self.round.len() == 1;
             ensure!(may, "{broker} failed last and is dialled too early");
         } else {
-            ensure!(order.get(place).is_some_and(|next| *next == broker), "{broker} is dialled");
+            ensure!(place == 0, "{broker} is dialled, and {:?} were left", self.round);
         }
-        self.tried.push(broker.to_owned());
+        self.round.remove(place);
         self.state = State::Trying(link, broker.to_owned());
         Ok(())
     }
 
+    fn on_dialed(&mut self, link: LinkId) {
+        match self.standbys.iter_mut().find(|standby| standby.link == link) {
+            Some(standby) => standby.is_ready = true,
+            None => self.had_link = true,
+        }
+    }
+
+    /// Something is said over a link: if it is a standby's, then that is being tried now.
+    fn on_spoken(&mut self, now: Time, link: LinkId) -> Verdict {
+        let ready = self.standbys.iter().position(|standby| standby.is_ready);
+        let Some(place) = ready.filter(|place| self.standbys[*place].link == link) else {
+            return Ok(());
+        };
+        let State::Waiting(from, until) = &self.state else {
+            return Err(format!("a standby is spoken over, and {:?}", self.state));
+        };
+        let may = *from <= now && now <= *until;
+        ensure!(may, "a standby is taken, and it was to wait until {from:?}");
+        let standby = self.standbys.remove(place);
+        self.begin_round();
+        self.round.retain(|broker| *broker != standby.broker);
+        self.state = State::Trying(link, standby.broker);
+        Ok(())
+    }
+
     fn on_gone(&mut self, now: Time, link: LinkId) {
+        self.standbys.retain(|standby| standby.link != link);
         match &self.state {
             State::Trying(trying, broker) if *trying == link => {
                 self.state = State::Failing(now, broker.clone());
             }
             State::Connected(there, broker) if *there == link => {
                 self.last_failed = Some(broker.clone());
+                let is_ready = self.standbys.iter().any(|standby| standby.is_ready);
                 self.state = match self.plan.attempts {
                     Some(0) => State::Giving(now),
-                    _ => State::Waiting(now + self.plan.initial_delay),
+                    // Java: a ready backup is taken without the initial delay.
+                    _ if is_ready => State::Waiting(now, now),
+                    _ => self.wait(now, self.plan.initial_delay),
                 };
             }
             _ => {}
         }
+    }
+
+    /// Waits for a delay, of which the option may leave a part to chance.
+    fn wait(&self, now: Time, delay: Duration) -> State {
+        State::Waiting(now + delay.mul_f64(1.0 - self.plan.jitter), now + delay)
     }
 
     fn on_attempt_failed(
@@ -188,11 +282,11 @@ impl Client {
             DialError::Refused(cause) if cause.class.to_str().contains("Security")
         );
         self.all_refused &= is_refused;
-        if self.tried.len() < self.brokers.len() {
+        self.last_failed = Some(broker.to_owned());
+        if !self.round.is_empty() {
             self.state = State::Next(now);
             return Ok(());
         }
-        self.last_failed = self.tried.last().cloned();
         self.failed_rounds += 1;
         let limit = self.plan.limit(self.had_link);
         let is_spent = limit.is_some_and(|limit| self.failed_rounds >= limit);
@@ -200,7 +294,7 @@ impl Client {
             self.state = State::Giving(now);
             return Ok(());
         }
-        self.state = State::Waiting(now + Duration::from_millis(self.delay));
+        self.state = self.wait(now, Duration::from_millis(self.delay));
         if let Some(multiplier) = self.plan.multiplier {
             self.delay = next_delay(self.delay, multiplier, millis(self.plan.max_delay));
         }
