@@ -77,7 +77,7 @@ impl FailoverCore {
     pub(super) fn on_lost(&mut self, now: Instant, link: LinkId, reason: LostReason) {
         if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
             self.fail_what_was_for(link);
-            self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
+            self.on_attempt_failed(now, link, reason.into());
             return;
         }
         let State::Connected(active) = &self.state else { return };
