@@ -52,6 +52,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use producer::{Producer, Receipt, Transmission};
 pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, Topology};
+#[cfg(feature = "tls")]
+pub use rewire_failover::transport::{Pem, TlsOptions};
 pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };

@@ -17,6 +17,9 @@ pub enum DialError {
     /// It took longer than it may.
     #[error("no connection within {} ms", .0.as_millis())]
     TimedOut(Duration),
+    /// TLS with the peer cannot be had, or not with the right peer.
+    #[error("TLS failed: {0}")]
+    Tls(String),
     /// The peer took the connection and then did not become a broker.
     #[error("handshake failed: {0}")]
     Handshake(String),
@@ -26,6 +29,21 @@ pub enum DialError {
     /// The broker refused the client or what it had there before.
     #[error("refused: {0}")]
     Refused(Box<Throwable>),
+}
+
+/// A link that ends before it was of use has made the attempt fail.
+impl From<LostReason> for DialError {
+    fn from(reason: LostReason) -> Self {
+        match reason {
+            LostReason::Tls(problem) => Self::Tls(problem),
+            LostReason::Closed
+            | LostReason::Io(_)
+            | LostReason::Silent(_)
+            | LostReason::WriteStuck(_)
+            | LostReason::Malformed(_)
+            | LostReason::Misbehaved(_) => Self::Handshake(reason.to_string()),
+        }
+    }
 }
 
 /// Why a link ended.
@@ -38,6 +56,9 @@ pub enum LostReason {
     /// Reading or writing failed.
     #[error("{0}")]
     Io(String),
+    /// TLS broke, or the broker ended it.
+    #[error("TLS failed: {0}")]
+    Tls(String),
     /// Nothing came for too long.
     #[error("nothing heard for {} ms", .0.as_millis())]
     Silent(Duration),

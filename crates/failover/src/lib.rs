@@ -4,7 +4,8 @@
 //! - [`uri`]: `failover:(..)` URIs and their options.
 //! - [`core`]: the machine that decides; no socket, no clock.
 //! - [`tracker`]: what a new broker must hear again.
-//! - `transport`: the shell with the sockets, behind the default feature `tokio`.
+//! - `transport`: the shell with the sockets, behind the default feature `tokio`; TLS in it behind
+//!   the default feature `tls`.
 
 pub mod core;
 mod error;

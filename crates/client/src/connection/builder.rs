@@ -30,11 +30,18 @@ pub struct ConnectionBuilder {
     client_id: Option<String>,
     credentials: Option<(String, String)>,
     listener: Option<Listener>,
+    config: TransportConfig,
 }
 
 impl ConnectionBuilder {
     pub(super) fn new(uri: &str) -> Self {
-        Self { uri: uri.to_owned(), client_id: None, credentials: None, listener: None }
+        Self {
+            uri: uri.to_owned(),
+            client_id: None,
+            credentials: None,
+            listener: None,
+            config: TransportConfig::default(),
+        }
     }
 
     /// Sets JMS's client id. One connection at a time may have it; a durable subscription needs it. By
@@ -58,10 +65,28 @@ impl ConnectionBuilder {
         self
     }
 
+    /// Says whom to trust and how to show who we are, on links to `ssl:` brokers. By default the
+    /// platform's authorities are trusted, and nothing is shown.
+    ///
+    /// ```no_run
+    /// use rewire::{Connection, Pem, TlsOptions};
+    ///
+    /// # async fn example() -> rewire::Result<()> {
+    /// let connection = Connection::builder("failover:(ssl://a:61617,ssl://b:61617)")
+    ///     .tls(TlsOptions::default().only_trust(Pem::file("ca.pem")))
+    ///     .await?;
+    /// # drop(connection); Ok(()) }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: rewire_failover::transport::TlsOptions) -> Self {
+        self.config.tls = tls;
+        self
+    }
+
     async fn connect(self) -> Result<Connection> {
         let uri = self.uri.parse::<FailoverUri>();
         let uri = uri.map_err(|error| Error::config(&error))?;
-        let (transport, deliveries) = FailoverTransport::start(&uri, TransportConfig::default());
+        let (transport, deliveries) = FailoverTransport::start(&uri, self.config);
         if let Some(mut listener) = self.listener {
             let mut events = Events { receiver: transport.events() };
             tokio::spawn(async move {

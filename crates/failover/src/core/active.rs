@@ -131,7 +131,7 @@ impl FailoverCore {
         if matches!(&self.state, State::Replaying(attempt, _) if attempt.active.link == link) {
             self.finish_what_ended_with_the_link();
             self.fail_what_was_for(link);
-            self.on_attempt_failed(now, link, DialError::Handshake(reason.to_string()));
+            self.on_attempt_failed(now, link, reason.into());
             return;
         }
         if self.on_standby_lost(now, link) {

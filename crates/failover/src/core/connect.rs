@@ -196,6 +196,8 @@ fn is_hopeless(error: &DialError) -> bool {
         DialError::Resolve(_)
         | DialError::Connect(_)
         | DialError::TimedOut(_)
+        // A certificate may be renewed, on either side.
+        | DialError::Tls(_)
         | DialError::Handshake(_) => false,
     }
 }

@@ -1,15 +1,20 @@
-//! From a broker's address to a link: the name, each of its addresses, the handshake.
+//! From a broker's address to a link: the name, each of its addresses, TLS, the handshake.
 
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
+use super::TransportConfig;
 use super::link::{Link, Step, now};
+use super::stream::Stream;
+use super::tls::Tls;
 use crate::core::LinkId;
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
@@ -19,11 +24,12 @@ use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 pub(super) struct Dialer {
     uri: FailoverUri,
     limits: Limits,
+    tls: Arc<Tls>,
 }
 
 impl Dialer {
-    pub(super) const fn new(uri: FailoverUri, limits: Limits) -> Self {
-        Self { uri, limits }
+    pub(super) fn new(uri: FailoverUri, config: &TransportConfig) -> Self {
+        Self { uri, limits: config.limits, tls: Arc::new(Tls::new(config)) }
     }
 
     /// Connects to a broker and does the handshake, within `connectTimeout` as a whole.
@@ -31,16 +37,17 @@ impl Dialer {
         &self,
         id: LinkId,
         broker: &BrokerUri,
-    ) -> impl Future<Output = Result<Link, DialError>> + Send + 'static {
+    ) -> Pin<Box<dyn Future<Output = Result<Link, DialError>> + Send>> {
         let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
-        let dial = dial(id, broker.clone(), options, self.limits);
-        async move {
+        let dial = dial(id, broker.clone(), options, self.limits, Arc::clone(&self.tls));
+        // Boxed: with a TLS handshake in it, it is too large to be handed around.
+        Box::pin(async move {
             match whole {
                 Some(limit) => within(limit, dial).await,
                 None => dial.await,
             }
-        }
+        })
     }
 }
 
@@ -49,16 +56,12 @@ async fn dial(
     broker: BrokerUri,
     options: TransportOptions,
     limits: Limits,
+    tls: Arc<Tls>,
 ) -> Result<Link, DialError> {
-    if broker.scheme().is_tls() {
-        let scheme = broker.scheme();
-        let problem = format!("the scheme {scheme} needs TLS, which is not built in yet");
-        return Err(DialError::Unsupported(problem));
-    }
-    let connect = connect(&broker, &options);
+    let open = open(&broker, &options, tls);
     let stream = match options.tcp.connection_timeout {
-        Some(limit) => within(limit, connect).await?,
-        None => connect.await?,
+        Some(limit) => within(limit, open).await?,
+        None => open.await?,
     };
     let mut link = greet(id, stream, link_config(&options), limits).await?;
     link.set_write_timeout(options.tcp.so_write_timeout);
@@ -70,6 +73,20 @@ async fn within<T>(
     work: impl Future<Output = Result<T, DialError>>,
 ) -> Result<T, DialError> {
     timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit)))
+}
+
+/// Connects, and makes the connection secure if the scheme says so.
+async fn open(
+    broker: &BrokerUri,
+    options: &TransportOptions,
+    tls: Arc<Tls>,
+) -> Result<Stream, DialError> {
+    if !broker.scheme().is_tls() {
+        return Ok(Stream::Tcp(connect(broker, options).await?));
+    }
+    // Before it connects: a file that is missing is no reason to bother a broker.
+    let secure = tls.prepare(broker, options).await?;
+    secure.handshake(connect(broker, options).await?).await
 }
 
 /// Tries each address of the name, in the resolver's order.
@@ -161,7 +178,7 @@ fn link_config(options: &TransportOptions) -> LinkConfig {
 
 async fn greet(
     id: LinkId,
-    stream: TcpStream,
+    stream: Stream,
     config: LinkConfig,
     limits: Limits,
 ) -> Result<Link, DialError> {
@@ -172,18 +189,18 @@ async fn greet(
         match link.poll_event(now()) {
             Ok(Some(LinkEvent::Opened { .. })) => return Ok(link),
             Ok(Some(LinkEvent::Command(_)) | None) => {}
-            Err(reason) => return Err(DialError::Handshake(reason.to_string())),
+            Err(reason) => return Err(reason.into()),
         }
         let deadline = link.poll_timeout().unwrap_or_else(now);
         tokio::select! {
             step = poll_fn(|cx| link.poll_step(cx, false)) => {
                 if let Step::Lost(reason) = step {
-                    return Err(DialError::Handshake(reason.to_string()));
+                    return Err(reason.into());
                 }
             }
             () = tokio::time::sleep_until(deadline.into()) => {
                 if let Err(reason) = link.handle_timeout(now()) {
-                    return Err(DialError::Handshake(reason.to_string()));
+                    return Err(reason.into());
                 }
             }
         }

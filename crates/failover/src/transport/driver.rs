@@ -72,6 +72,7 @@ impl Driver {
         events: broadcast::Sender<Event>,
         close: watch::Receiver<bool>,
     ) -> (Self, watch::Receiver<Arc<Topology>>) {
+        let dialer = Dialer::new(uri.clone(), &config);
         // Entropy enters here and nowhere else.
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
@@ -87,7 +88,7 @@ impl Driver {
             deliveries,
             undelivered: VecDeque::new(),
             events,
-            dialer: Dialer::new(uri, config.limits),
+            dialer,
         };
         (Self { core, submissions, close, shell }, known)
     }

@@ -1,4 +1,4 @@
-//! A socket with its protocol machine: bytes and commands both ways, nothing decided.
+//! A stream with its protocol machine: bytes and commands both ways, nothing decided.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, EncodeError, LinkCore, LinkEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use super::stream::Stream;
+use super::tls;
 use crate::core::{LinkId, after};
 use crate::error::LostReason;
 
@@ -17,7 +18,7 @@ use crate::error::LostReason;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: LinkId,
-    stream: TcpStream,
+    stream: Stream,
     core: LinkCore,
     /// How much of what is to be sent was written already.
     written: usize,
@@ -39,7 +40,7 @@ pub(super) enum Step {
 }
 
 impl Link {
-    pub(super) const fn new(id: LinkId, stream: TcpStream, core: LinkCore) -> Self {
+    pub(super) const fn new(id: LinkId, stream: Stream, core: LinkCore) -> Self {
         Self { id, stream, core, written: 0, write_timeout: None, stuck_since: None }
     }
 
@@ -87,7 +88,9 @@ impl Link {
     pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, pause_reading: bool) -> Poll<Step> {
         match self.poll_write(cx) {
             Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
-            Poll::Ready(Err(error)) => return Poll::Ready(lost(&error)),
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(self.last_words(cx).unwrap_or_else(|| lost(&error)));
+            }
             Poll::Ready(Ok(false)) | Poll::Pending => {}
         }
         if pause_reading {
@@ -100,7 +103,8 @@ impl Link {
         })
     }
 
-    /// Writes until nothing waits: true when something was written, false when there was nothing.
+    /// Writes until nothing waits, here or in the stream: true when something was written, false
+    /// when there was nothing.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut progress = false;
         while self.backlog() > 0 {
@@ -120,11 +124,20 @@ impl Link {
                 }
             }
         }
+        if self.written == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        // Until the stream has let go of it all, what was written is kept to say that it has not.
+        let flush = pin!(self.stream.flush());
+        if flush.poll(cx)?.is_pending() {
+            self.note_written(progress);
+            self.stuck_since.get_or_insert_with(now);
+            return Poll::Pending;
+        }
         self.core.outgoing().clear();
         self.written = 0;
-        self.stuck_since = None;
-        self.note_written(progress);
-        Poll::Ready(Ok(progress))
+        self.note_written(true);
+        Poll::Ready(Ok(true))
     }
 
     fn note_written(&mut self, progress: bool) {
@@ -139,6 +152,14 @@ impl Link {
         let read = std::task::ready!(read.poll(cx))?;
         self.core.on_read(now());
         Poll::Ready(Ok(read))
+    }
+
+    /// Why writing failed, if the peer has said it: the alert that ended TLS may still be unread.
+    fn last_words(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        match self.poll_read(cx) {
+            Poll::Ready(Err(error)) => tls::problem(&error).map(|_| lost(&error)),
+            Poll::Ready(Ok(_)) | Poll::Pending => None,
+        }
     }
 
     /// Writes what still waits, then closes the socket.
@@ -156,8 +177,9 @@ pub(super) fn now() -> Instant {
 }
 
 fn lost(error: &io::Error) -> Step {
-    Step::Lost(match error.kind() {
-        io::ErrorKind::UnexpectedEof => LostReason::Closed,
-        _ => LostReason::Io(error.to_string()),
+    Step::Lost(match tls::problem(error) {
+        Some(problem) => LostReason::Tls(problem),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => LostReason::Closed,
+        None => LostReason::Io(error.to_string()),
     })
 }

@@ -2,12 +2,19 @@
 //!
 //! - [`FailoverTransport`]: the handle that applications hold.
 //! - `driver`: the task; what happens goes into the core, what the core says is done.
-//! - `link`: a socket with its protocol machine.
-//! - `dial`: from a broker's address to a link, name, addresses and handshake.
+//! - `link`: a stream with its protocol machine.
+//! - `dial`: from a broker's address to a link, name, addresses, TLS and handshake.
+//! - `stream`: TCP, or TLS over it.
+//! - `tls`: whom to trust, behind the default feature `tls`.
 
 mod dial;
 mod driver;
 mod link;
+#[cfg(not(feature = "tls"))]
+mod no_tls;
+mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,6 +25,10 @@ use rewire_protocol::{Command, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use self::driver::Driver;
+#[cfg(not(feature = "tls"))]
+use self::no_tls as tls;
+#[cfg(feature = "tls")]
+pub use self::tls::{Pem, TlsOptions};
 use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
 use crate::error::{GaveUp, RequestError};
 use crate::uri::FailoverUri;
@@ -36,6 +47,10 @@ pub struct TransportConfig {
     pub events: usize,
     /// What decides the order of brokers under `randomize`. By default another in each process.
     pub seed: Option<u64>,
+    /// Whom to trust behind `ssl:`. By default the authorities of this system. With the feature
+    /// `tls`.
+    #[cfg(feature = "tls")]
+    pub tls: TlsOptions,
 }
 
 impl Default for TransportConfig {
@@ -46,6 +61,8 @@ impl Default for TransportConfig {
             deliveries: 1024,
             events: 256,
             seed: None,
+            #[cfg(feature = "tls")]
+            tls: TlsOptions::default(),
         }
     }
 }

@@ -6,12 +6,15 @@ use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, ExceptionResponse, Limits, LinkConfig, LinkCore,
     LinkEvent, Message, MessageAck, MessageDispatch, Response, Throwable,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
 use crate::error::LostReason;
+
+#[cfg(feature = "tls")]
+mod tls;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -21,8 +24,8 @@ struct ScriptedBroker {
     listener: TcpListener,
 }
 
-struct Client {
-    stream: TcpStream,
+struct Client<S = TcpStream> {
+    stream: S,
     core: LinkCore,
 }
 
@@ -38,16 +41,21 @@ impl ScriptedBroker {
     /// Takes the next connection and does the handshake.
     async fn accept(&self) -> Client {
         let (stream, _) = timeout(DEADLINE, self.listener.accept()).await.unwrap().unwrap();
+        Client::greet(stream).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Does the handshake.
+    async fn greet(stream: S) -> Self {
         let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
-        let mut client = Client { stream, core };
+        let mut client = Self { stream, core };
         let LinkEvent::Opened { .. } = client.event().await.unwrap() else {
             panic!("no handshake")
         };
         client
     }
-}
 
-impl Client {
     /// What comes next; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
@@ -78,6 +86,7 @@ impl Client {
     async fn flush(&mut self) {
         let bytes = std::mem::take(self.core.outgoing());
         self.stream.write_all(&bytes).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     async fn answer(&mut self, command: &Command) {
