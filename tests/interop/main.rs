@@ -1,5 +1,7 @@
 //! Rewire against a real ActiveMQ: one module a scenario.
 
+#![allow(clippy::unwrap_used, reason = "a scenario that cannot go on fails")]
+
 mod broker;
 mod cli;
 mod client;

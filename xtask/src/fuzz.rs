@@ -26,8 +26,11 @@ pub(crate) fn run(arguments: &[String]) -> Done {
     tools()?;
     let chosen = if asked.targets.is_empty() { &known } else { &asked.targets };
     for target in chosen {
-        let mut command = nightly(["fuzz", "run", target, "--"]);
-        command.arg(format!("-max_total_time={}", asked.seconds));
+        let corpus = format!("fuzz/corpus/{target}");
+        std::fs::create_dir_all(root().join(&corpus))
+            .map_err(|error| format!("{corpus}: {error}"))?;
+        let mut command = nightly(["fuzz", "run", target, &corpus, "fuzz/seeds", "--"]);
+        command.arg("-max_len=4096").arg(format!("-max_total_time={}", asked.seconds));
         chore::run(command)?;
     }
     Ok(())

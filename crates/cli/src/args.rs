@@ -22,16 +22,35 @@ pub(crate) enum Verb {
     Send(SendArgs),
     /// Receive messages, and say which are missing or came twice
     Receive(ReceiveArgs),
+    /// Show what happens to the connection and to the cluster, as it happens
+    Watch(WatchArgs),
+    /// Explain a URI: its brokers, and every option with its value
+    Uri(UriArgs),
 }
 
-/// Where to, and as whom.
 #[derive(Debug, Args)]
-pub(crate) struct Target {
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// Print each event as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UriArgs {
+    /// The URI: failover:(tcp://a:61616,tcp://b:61616)?randomize=false
+    pub(crate) uri: String,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which brokers, and as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
     /// The brokers: failover:(tcp://a:61616,tcp://b:61616)?randomize=false
     pub(crate) uri: String,
-    /// queue://NAME, topic://NAME, or the bare name of a queue
-    #[arg(value_name = "DEST")]
-    pub(crate) destination: String,
     /// User name
     #[arg(long, value_name = "USER")]
     pub(crate) user: Option<String>,
@@ -41,6 +60,16 @@ pub(crate) struct Target {
     /// JMS client id
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
+}
+
+/// Which brokers and which destination there.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// queue://NAME, topic://NAME, or the bare name of a queue
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: String,
     /// Write a line of JSON for each message to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

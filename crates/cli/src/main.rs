@@ -8,6 +8,8 @@ mod receive;
 mod run;
 mod send;
 mod tally;
+mod uri;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         match cli.verb {
             Verb::Send(args) => send::run(args).await,
             Verb::Receive(args) => receive::run(args).await,
+            Verb::Watch(args) => watch::run(args).await,
+            Verb::Uri(args) => uri::run(&args),
         }
     });
     match done {

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rewire::{Connection, Destination, Error, ErrorKind, Event, parse_destination};
+use rewire::{
+    Connection, ConnectionBuilder, Destination, Error, ErrorKind, Event, parse_destination,
+};
 use rewire_failover::uri::FailoverUri;
 
-use crate::args::Target;
+use crate::args::{Access, Target};
 
 /// Why a run ended without a summary.
 #[derive(Debug)]
@@ -71,10 +73,28 @@ pub(crate) struct Run {
 
 /// Checks what is asked for before anything is connected.
 pub(crate) fn destination(target: &Target) -> Result<Destination, Failure> {
-    if let Err(error) = target.uri.parse::<FailoverUri>() {
-        return Err(Failure::usage(format!("the URI cannot be used: {error}")));
-    }
+    check_uri(&target.access)?;
     Ok(parse_destination(&target.destination)?)
+}
+
+fn check_uri(access: &Access) -> Result<(), Failure> {
+    match access.uri.parse::<FailoverUri>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::usage(format!("the URI cannot be used: {error}"))),
+    }
+}
+
+/// A connection still to be made.
+pub(crate) fn builder(access: &Access) -> Result<ConnectionBuilder, Failure> {
+    check_uri(access)?;
+    let mut builder = Connection::builder(&access.uri);
+    if let Some(id) = &access.client_id {
+        builder = builder.client_id(id);
+    }
+    if let Some(user) = &access.user {
+        builder = builder.credentials(user, password(access)?);
+    }
+    Ok(builder)
 }
 
 impl Run {
@@ -83,7 +103,7 @@ impl Run {
         let interruptions = Arc::new(AtomicU64::new(0));
         let counter = interruptions.clone();
         let is_watched = std::io::stderr().is_terminal();
-        let mut builder = Connection::builder(&target.uri).listener(move |event| {
+        let builder = builder(&target.access)?.listener(move |event| {
             if matches!(event, Event::Interrupted { .. }) {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
@@ -91,12 +111,6 @@ impl Run {
                 tell(&event);
             }
         });
-        if let Some(id) = &target.client_id {
-            builder = builder.client_id(id);
-        }
-        if let Some(user) = &target.user {
-            builder = builder.credentials(user, password(target)?);
-        }
         let connection = tokio::select! {
             connected = builder => connected?,
             _ = tokio::signal::ctrl_c() => return Err(Failure::failed("stopped before a broker was there")),
@@ -109,27 +123,43 @@ impl Run {
     }
 }
 
-fn password(target: &Target) -> Result<String, Failure> {
-    let Some(variable) = &target.password_env else { return Ok(String::new()) };
+fn password(access: &Access) -> Result<String, Failure> {
+    let Some(variable) = &access.password_env else { return Ok(String::new()) };
     std::env::var(variable).map_err(|_| {
         let problem = format!("--password-env: the environment has no variable {variable:?}");
         Failure::usage(problem)
     })
 }
 
+/// Says what keeps a run waiting, and not every attempt of it.
 fn tell(event: &Event) {
-    match event {
-        Event::Interrupted { broker, cause } => complain(&format!("lost {broker}: {cause}")),
-        Event::Resumed { broker, outage, .. } => {
-            complain(&format!("now on {broker}, after {} ms", outage.as_millis()));
-        }
-        Event::AttemptFailed { broker, error, round } if *round == 1 || round % 10 == 0 => {
-            complain(&format!("{broker}: {error} (attempt {round})"));
-        }
-        Event::AttemptFailed { .. }
-        | Event::Connected { .. }
-        | Event::GaveUp(_)
-        | Event::Closed
-        | _ => {}
+    let is_news = match event {
+        Event::Interrupted { .. } | Event::Resumed { .. } => true,
+        Event::AttemptFailed { round, .. } => *round == 1 || round % 10 == 0,
+        _ => false,
+    };
+    if let Some(line) = describe(event).filter(|_| is_news) {
+        complain(&line);
     }
+}
+
+/// An event in words; `None` for one that says nothing to people.
+pub(crate) fn describe(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Connected { broker } => format!("connected to {broker}"),
+        Event::Interrupted { broker, cause } => format!("lost {broker}: {cause}"),
+        Event::Resumed { broker, outage, .. } => {
+            format!("now on {broker}, after {} ms", outage.as_millis())
+        }
+        Event::AttemptFailed { broker, error, round } => {
+            format!("{broker}: {error} (attempt {round})")
+        }
+        Event::TopologyChanged(topology) => {
+            let brokers: Vec<_> =
+                topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
+            format!("the cluster is {}", brokers.join(", "))
+        }
+        Event::GaveUp(reason) => format!("gave up: {reason}"),
+        _ => return None,
+    })
 }

@@ -10,9 +10,9 @@ use std::fmt;
 pub struct DecodeError {
     /// What was wrong.
     pub kind: DecodeErrorKind,
-    /// The structure that was being read, by Java's name; empty outside of any.
+    /// The structure that was being read, by its name here; empty outside of any.
     pub structure: &'static str,
-    /// Its field, by Java's name; empty when the structure itself is at fault.
+    /// Its field, by its name here; empty when the structure itself is at fault.
     pub field: &'static str,
     /// Where, in bytes from the start of the frame (after the size prefix).
     pub offset: usize,
@@ -143,9 +143,9 @@ impl std::error::Error for DecodeError {}
 pub struct EncodeError {
     /// What was wrong.
     pub kind: EncodeErrorKind,
-    /// The structure that was being written, by Java's name; empty outside of any.
+    /// The structure that was being written, by its name here; empty outside of any.
     pub structure: &'static str,
-    /// Its field, by Java's name.
+    /// Its field, by its name here.
     pub field: &'static str,
 }
 

@@ -3,9 +3,12 @@
 //! The first four bytes of an input choose the settings, see [`header`]; the rest is a stream of frames.
 //! Each function panics when something does not hold.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
-use crate::{Command, Decoder, Encoder, FrameReader, Limits, MAX_VERSION, WireFormat};
+use crate::{
+    Body, BodyKind, BytesReader, Command, Decoder, Encoder, FrameReader, Limits, MAX_VERSION,
+    PrimitiveMap, StreamReader, WireFormat,
+};
 
 /// Slots of the cache that an input can choose.
 const SLOTS: [u16; 8] = [0, 1, 50, 100, 104, 128, 1024, 16_383];
@@ -164,4 +167,43 @@ pub fn roundtrip(input: &[u8]) {
         let repeated = second.encode(&decoded, &mut again);
         assert!(repeated.is_ok() && again == frame, "not the same bytes again");
     }
+}
+
+/// A body, properties and typed reads of the same bytes; the first byte chooses kind and compression.
+///
+/// What can be read can be written, and reads the same again.
+pub fn bodies(input: &[u8]) {
+    let Some((choice, content)) = input.split_first() else { return };
+    let kinds = [
+        BodyKind::Message,
+        BodyKind::Text,
+        BodyKind::Bytes,
+        BodyKind::Map,
+        BodyKind::Stream,
+        BodyKind::Object,
+        BodyKind::Blob,
+    ];
+    let kind = kinds.into_iter().cycle().nth(usize::from(choice >> 1)).unwrap_or(BodyKind::Text);
+    let compressed = choice & 1 != 0;
+    let limits = Limits { max_inflated_size: 1 << 16, max_map_entries: 1 << 10, ..Limits::DEFAULT };
+    let content = Bytes::copy_from_slice(content);
+    if let Ok(body) = Body::decode(kind, Some(&content), compressed, &limits) {
+        let (written, flag) = body.encode(compressed).expect("what was read can be written");
+        let again = Body::decode(kind, written.as_ref(), flag, &Limits::DEFAULT);
+        assert_eq!(again.as_ref(), Ok(&body), "written and read again");
+    }
+    if let Ok(map) = PrimitiveMap::decode(&content, &limits) {
+        let written = map.encode().expect("what was read can be written");
+        assert_eq!(PrimitiveMap::decode(&written, &Limits::DEFAULT).as_ref(), Ok(&map));
+        for (name, _) in map.iter() {
+            let name = name.to_str();
+            let found = PrimitiveMap::find(&content, &name, &limits);
+            assert_eq!(found, Ok(map.get(&name).cloned()), "found without building the map");
+        }
+    }
+    let _ = PrimitiveMap::decode_wire_format(&content);
+    let mut stream = StreamReader::new(content.clone(), limits);
+    while stream.read().is_ok() {}
+    let mut bytes = BytesReader::new(content);
+    while bytes.read_utf().is_ok() && bytes.read_long().is_ok() {}
 }

@@ -65,3 +65,10 @@ pub const MAX_ARRAY: usize = 32_767;
 pub const MAX_TIGHT_STRING: usize = 32_766;
 /// The most bytes of a string in loose encoding, in map keys and in short map strings.
 pub const MAX_LOOSE_STRING: usize = 65_535;
+/// How many times as much memory as the largest frame is long a frame may take up, besides its own bytes.
+///
+/// A null in an array costs a bit on the wire and fifty bytes here, an empty message costs twenty and
+/// seven hundred: the count of elements alone does not bound what they take.
+pub(crate) const MAX_AMPLIFICATION: usize = 2;
+/// Memory that a frame may take up however small the largest frame is: a few structures must fit.
+pub(crate) const LEAST_FRAME_MEMORY: usize = 64 << 10;

@@ -34,7 +34,7 @@ pub struct Str(Repr);
 #[derive(Clone)]
 enum Repr {
     /// Short, in place: a clone touches no memory that others share.
-    Inline { len: u8, bytes: Inline },
+    Inline(Inline),
     /// A literal.
     Static(&'static [u8]),
     /// On its own.
@@ -43,20 +43,23 @@ enum Repr {
     Slice(Arc<Bytes>),
 }
 
-/// Bytes in place; aligned, so that they are moved as words.
+/// Bytes in place. Aligned, and with the length at the end, so that it is moved as two words.
 #[derive(Clone, Copy)]
-#[repr(align(8))]
-struct Inline([u8; INLINE]);
+#[repr(C, align(8))]
+struct Inline {
+    bytes: [u8; INLINE],
+    len: u8,
+}
 
 /// The most bytes that stand in place.
-const INLINE: usize = 16;
+const INLINE: usize = 15;
 
 /// Strings this long are not copied when their bytes can be shared.
 const LONG: usize = 4096;
 
 impl Str {
     /// The empty string.
-    pub const EMPTY: Self = Self(Repr::Inline { len: 0, bytes: Inline([0; INLINE]) });
+    pub const EMPTY: Self = Self(Repr::Inline(Inline { bytes: [0; INLINE], len: 0 }));
 
     /// A string from a literal, without copying. ASCII only, and no NUL.
     ///
@@ -132,9 +135,7 @@ impl Str {
     #[inline]
     pub fn as_wire(&self) -> &[u8] {
         match &self.0 {
-            Repr::Inline { len, bytes: Inline(bytes) } => {
-                bytes.get(..usize::from(*len)).unwrap_or(bytes)
-            }
+            Repr::Inline(Inline { bytes, len }) => bytes.get(..usize::from(*len)).unwrap_or(bytes),
             Repr::Static(bytes) => bytes,
             Repr::Shared(bytes) => bytes,
             Repr::Slice(bytes) => bytes,
@@ -171,7 +172,7 @@ impl Str {
     pub fn detached(&self) -> Self {
         match &self.0 {
             Repr::Slice(bytes) => Self(Repr::Shared(Arc::from(&***bytes))),
-            Repr::Inline { .. } | Repr::Static(_) | Repr::Shared(_) => self.clone(),
+            Repr::Inline(_) | Repr::Static(_) | Repr::Shared(_) => self.clone(),
         }
     }
 
@@ -193,7 +194,7 @@ impl Str {
         match (bytes.get_mut(..wire.len()), u8::try_from(wire.len())) {
             (Some(place), Ok(len)) => {
                 place.copy_from_slice(wire);
-                Self(Repr::Inline { len, bytes: Inline(bytes) })
+                Self(Repr::Inline(Inline { bytes, len }))
             }
             _ => Self(Repr::Shared(Arc::from(wire))),
         }

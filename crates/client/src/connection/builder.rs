@@ -38,13 +38,14 @@ impl ConnectionBuilder {
     }
 
     /// Sets JMS's client id. One connection at a time may have it; a durable subscription needs it. By
-    /// default one is made up.
+    /// default it is that of the URI (`jms.clientID`), or else one is made up.
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = Some(client_id.into());
         self
     }
 
-    /// Sets the user and the password. None by default.
+    /// Sets the user and the password. By default those of the URI (`jms.userName`, `jms.password`), if
+    /// it has them.
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((user.into(), password.into()));
         self
@@ -74,9 +75,15 @@ impl ConnectionBuilder {
         tokio::spawn(Router::new(deliveries, route_changes, link_is).run());
 
         let id = ids::connection_id();
-        let has_client_id = self.client_id.is_some();
-        let client_id = self.client_id.map_or_else(|| id.value.clone(), |id| Some(Str::from(id)));
-        let (user_name, password) = self.credentials.unzip();
+        let jms = uri.jms();
+        let client_id = self.client_id.or_else(|| jms.client_id().map(str::to_owned));
+        let has_client_id = client_id.is_some();
+        let client_id = client_id.map_or_else(|| id.value.clone(), |id| Some(Str::from(id)));
+        let of_uri = || {
+            let user = jms.user_name()?.to_owned();
+            Some((user, jms.password().unwrap_or_default().to_owned()))
+        };
+        let (user_name, password) = self.credentials.or_else(of_uri).unzip();
         let info = ConnectionInfo {
             connection_id: Some(id.clone()),
             client_id,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use rewire_failover::core::{Completion, Event, LinkId};
+use rewire_failover::core::{Completion, Event, LinkId, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
@@ -69,6 +69,21 @@ impl Connection {
     /// Begins to describe a session; await the builder to make it.
     pub fn session(&self) -> SessionBuilder {
         SessionBuilder::new(self.shared.clone())
+    }
+
+    /// The cluster as it is known: a value to look at, and to wait for changes of.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) {
+    /// let mut topology = connection.topology();
+    /// while topology.changed().await.is_ok() {
+    ///     println!("{:?}", topology.borrow_and_update().brokers());
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
+        self.shared.transport.topology()
     }
 
     /// What happens to the connection, from now on: it is lost, made again, given up.

@@ -1,7 +1,7 @@
 //! The failover machine: one mutator, no clock, no socket.
 //!
 //! [`FailoverCore::handle`] takes what happened and says what to do. The rooms:
-//! - [`io`]: what goes in and comes out;
+//! - `io`: what goes in and comes out;
 //! - `connect`, `active`, `submit`, `end`: what it does, by what happened;
 //! - `state`: where the machine is, with its drawing;
 //! - `pool`: the brokers there are, and the order of a round;

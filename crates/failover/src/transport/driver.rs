@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::dial::Dialer;
 use super::link::{Link, Step, now};
 use super::{Outcome, Submission, TransportConfig};
-use crate::core::{Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId};
+use crate::core::{
+    Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
+};
 use crate::error::{DialError, LostReason};
 use crate::uri::FailoverUri;
 
@@ -45,6 +48,7 @@ struct Shell {
     /// What the application has not had room for yet.
     undelivered: VecDeque<Incoming>,
     events: broadcast::Sender<Event>,
+    topology: watch::Sender<Arc<Topology>>,
     dialer: Dialer,
 }
 
@@ -67,12 +71,14 @@ impl Driver {
         deliveries: mpsc::Sender<Incoming>,
         events: broadcast::Sender<Event>,
         close: watch::Receiver<bool>,
-    ) -> Self {
+    ) -> (Self, watch::Receiver<Arc<Topology>>) {
         // Entropy enters here and nowhere else.
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
             FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
+        let (topology, known) = watch::channel(Arc::new(core.topology()));
         let shell = Shell {
+            topology,
             links: Vec::new(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
@@ -83,7 +89,7 @@ impl Driver {
             events,
             dialer: Dialer::new(uri, config.limits),
         };
-        Self { core, submissions, close, shell }
+        (Self { core, submissions, close, shell }, known)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -243,6 +249,9 @@ impl Shell {
             }
             Output::Event(event) => {
                 trace(&event);
+                if let Event::TopologyChanged(topology) = &event {
+                    self.topology.send_replace(topology.clone());
+                }
                 // Nobody may be listening at all.
                 let _ = self.events.send(event);
             }

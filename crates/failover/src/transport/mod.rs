@@ -18,7 +18,7 @@ use rewire_protocol::{Command, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use self::driver::Driver;
-use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits};
+use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
 use crate::error::{GaveUp, RequestError};
 use crate::uri::FailoverUri;
 
@@ -78,6 +78,7 @@ pub struct FailoverTransport {
 struct Shared {
     submissions: mpsc::Sender<Submission>,
     events: broadcast::Sender<Event>,
+    topology: watch::Receiver<Arc<Topology>>,
     ended: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
 }
@@ -115,9 +116,11 @@ impl FailoverTransport {
         let (events, _) = broadcast::channel(config.events.max(1));
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
-        let driver = Driver::new(uri.clone(), config, submitted, deliveries, events.clone(), close);
+        warn_of_what_has_no_effect(uri);
+        let (driver, topology) =
+            Driver::new(uri.clone(), config, submitted, deliveries, events.clone(), close);
         tokio::spawn(driver.run(end));
-        let shared = Shared { submissions, events, ended, closing };
+        let shared = Shared { submissions, events, topology, ended, closing };
         (Self { shared: Arc::new(shared) }, Deliveries { incoming: delivered })
     }
 
@@ -155,6 +158,12 @@ impl FailoverTransport {
         Pending { answer, link: None }
     }
 
+    /// The cluster as it is known.
+    #[must_use]
+    pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
+        self.shared.topology.clone()
+    }
+
     /// What happens to the link, from now on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
@@ -173,6 +182,30 @@ impl FailoverTransport {
         let mut ended = self.shared.ended.clone();
         // An error means that the task is gone: ended too.
         let _ = tokio::time::timeout(deadline, ended.wait_for(|ended| *ended)).await;
+    }
+}
+
+/// Options that are read and checked, and not obeyed yet.
+const NOT_OBEYED_YET: [&str; 12] = [
+    "priorityBackup",
+    "priorityURIs",
+    "trackMessages",
+    "maxCacheSize",
+    "trackTransactionProducers",
+    "updateURIsURL",
+    "rebalanceUpdateURIs",
+    "reconnectSupported",
+    "warnAfterReconnectAttempts",
+    "detectTimeout",
+    "requestTimeout",
+    "closeTimeout",
+];
+
+fn warn_of_what_has_no_effect(uri: &FailoverUri) {
+    for option in uri.explain().given {
+        if NOT_OBEYED_YET.contains(&option.as_str()) {
+            tracing::warn!(option, "this option has no effect yet");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     RemoveSubscriptionInfo, ReplayCommand, Response, SessionId, SessionInfo, ShutdownInfo,
     SubscriptionInfo, TransactionInfo, WireFormatInfo, XaTransactionId,
 };
+use crate::error::DecodeError;
 use crate::schema::StructureRow;
 use crate::value::{Value, ValueError};
 use crate::wire::cache::{Cached, Hint};
@@ -88,6 +89,23 @@ macro_rules! commands {
                     $(Self::$name(structure) => Fields::write(&**by_ref!(structure $($boxed)?), w),)*
                     Self::Destination(destination) => destination.write_fields(w),
                     Self::Message(message) => message.write_fields(w),
+                }
+            }
+
+            /// Reads the command that a frame consists of, up to the end of the frame if the reader
+            /// is to find it there. Each structure is moved once and at its own size; a `Command` is
+            /// as large as the largest.
+            pub(crate) fn read_frame(
+                code: u8,
+                r: &mut Reader<'_>,
+            ) -> Result<Option<Self>, DecodeError> {
+                match code {
+                    $($code => {
+                        let mut structure = <held!($name $($boxed)?)>::default();
+                        read_alone(by_mut!(@ structure $($boxed)?), &$name::ROW, r)?;
+                        Ok(Some(Self::$name(structure)))
+                    })*
+                    _ => Self::read_other(code, r),
                 }
             }
 
@@ -174,6 +192,12 @@ macro_rules! by_ref {
 }
 
 macro_rules! by_mut {
+    (@ $structure:ident) => {
+        &mut $structure
+    };
+    (@ $structure:ident Box) => {
+        &mut *$structure
+    };
     ($structure:ident) => {
         $structure
     };
@@ -245,7 +269,38 @@ commands! {
     124 => BrokerId,
 }
 
+/// Reads the fields of the only structure of a frame.
+fn read_alone(
+    structure: &mut impl Fields,
+    row: &StructureRow,
+    r: &mut Reader<'_>,
+) -> Result<(), DecodeError> {
+    if row.since > r.version {
+        return Err(*r.unknown_type(row.code));
+    }
+    match structure.read(r).and_then(|()| r.end_of_frame(row.name)) {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(*fault),
+    }
+}
+
 impl Command {
+    /// Reads a message or a destination, which a frame seldom consists of.
+    fn read_other(code: u8, r: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
+        let mut command = None;
+        Self::set_blank(code, &mut command);
+        let read = match &mut command {
+            Some(command) if command.since() <= r.version => {
+                command.read_fields(r).and_then(|()| r.end_of_frame(command.name()))
+            }
+            _ => Err(r.unknown_type(code)),
+        };
+        match read {
+            Ok(()) => Ok(command),
+            Err(fault) => Err(*fault),
+        }
+    }
+
     /// The class, by Java's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -76,7 +76,10 @@ pub enum LinkEvent {
     Command(Command),
 }
 
-/// One connection. See the [module](self).
+/// One connection, from the first byte to the last.
+///
+/// Give it the bytes that arrive and the time; take from it commands and the bytes to send. Its greeting
+/// waits to be sent from the start; commands go both ways once [`LinkEvent::Opened`] has come.
 #[derive(Debug)]
 pub struct LinkCore {
     config: LinkConfig,

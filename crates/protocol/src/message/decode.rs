@@ -124,7 +124,7 @@ impl<'a> Decoder<'a> {
         for _ in 0..count {
             let len = self.cursor.u16()?;
             let key = self.cursor.take(len.into())?;
-            if names.contains(&key) {
+            if names.contains(&key) || is_otherwise_spelled(key, names) {
                 found = Some(self.at());
             }
             self.skip(0)?;
@@ -252,4 +252,12 @@ pub(super) fn check_size(
     }
     let (size, limit) = (size as u64, limit as u64);
     Err(DecodeError::new(DecodeErrorKind::TooLarge { what, size, limit }, at))
+}
+
+/// Whether a key is one of the names in a form that nobody should write but everybody reads: overlong.
+fn is_otherwise_spelled(key: &[u8], [wire, _]: [&[u8]; 2]) -> bool {
+    let is_plain = key.iter().all(|byte| (0x01..0x80).contains(byte));
+    !is_plain
+        && Str::from_wire_or_utf8(Bytes::copy_from_slice(key))
+            .is_ok_and(|key| key.as_wire() == wire)
 }

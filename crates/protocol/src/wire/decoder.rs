@@ -47,21 +47,18 @@ impl Decoder {
     ///
     /// When the bytes are not exactly one command of the version in force.
     pub fn decode(&mut self, frame: &Bytes) -> Result<Option<Command>, DecodeError> {
-        self.check_size(frame.len())?;
-        // Read into the place it is returned from: a command is large.
-        let mut decoded = Ok(None);
-        if let Ok(command) = &mut decoded {
-            match self.read(frame, command) {
-                Ok(0) => {}
-                Ok(left) => {
-                    let name = command.as_ref().map_or("null", Command::name);
-                    let kind = DecodeErrorKind::TrailingBytes(left);
-                    decoded = Err(DecodeError::new(kind, frame.len() - left).within(name, ""));
-                }
-                Err(fault) => decoded = Err(*fault),
-            }
+        if let Err(fault) = self.check_size(frame.len()) {
+            return Err(*fault);
         }
-        decoded
+        let mut reader = self.reader(frame, true);
+        match reader.begin() {
+            Ok(0) => match reader.end_of_frame("null") {
+                Ok(()) => Ok(None),
+                Err(fault) => Err(*fault),
+            },
+            Ok(code) => Command::read_frame(code, &mut reader),
+            Err(fault) => Err(*fault),
+        }
     }
 
     /// Takes the next command off a stream whose frames have no size prefix; the outer `None` asks
@@ -81,62 +78,50 @@ impl Decoder {
         if let Some(cache) = &mut self.cache {
             cache.begin();
         }
-        let mut command = None;
-        match self.read(&frame, &mut command) {
-            Ok(left) => {
+        let mut reader = self.reader(&frame, false);
+        let decoded = match reader.begin() {
+            Ok(0) => Ok(None),
+            Ok(code) => Command::read_frame(code, &mut reader),
+            Err(fault) => Err(*fault),
+        };
+        let len = frame.len() - reader.remaining();
+        match decoded {
+            Ok(command) => {
                 if let Some(cache) = &mut self.cache {
                     cache.commit();
                 }
-                let len = frame.len() - left;
-                self.check_size(len)?;
+                self.check_size(len).map_err(|fault| *fault)?;
                 *buffer = BytesMut::from(frame.slice(len..));
                 Ok(Some(command))
             }
-            Err(fault) if matches!(fault.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
+            Err(error) if matches!(error.kind, DecodeErrorKind::UnexpectedEnd { .. }) => {
                 // The rest may still come, unless it would be too much already.
                 if let Some(cache) = &mut self.cache {
                     cache.roll_back();
                 }
-                self.check_size(frame.len())?;
+                self.check_size(frame.len()).map_err(|fault| *fault)?;
                 *buffer = BytesMut::from(frame);
                 Ok(None)
             }
-            Err(fault) => Err(*fault),
+            Err(error) => Err(error),
         }
     }
 
-    fn check_size(&self, size: usize) -> Result<(), DecodeError> {
+    /// A reader at the start of a frame, which must or need not end with the command.
+    #[inline]
+    fn reader<'f>(&'f mut self, frame: &'f Bytes, whole: bool) -> Reader<'f> {
+        let format = (self.format.version, self.format.tight, self.format.stack_trace);
+        let limits = (&self.limits, self.max_frame_size(), whole);
+        Reader::new(format, frame, self.cache.as_mut(), limits)
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), Fault> {
         let limit = self.max_frame_size();
         if size <= limit {
             return Ok(());
         }
         let (size, limit) = (size as u64, limit as u64);
-        Err(DecodeError::new(DecodeErrorKind::TooLarge { what: "frame", size, limit }, 0))
-    }
-
-    /// Reads a command; answers how many bytes are left after it.
-    #[inline]
-    fn read(&mut self, frame: &Bytes, command: &mut Option<Command>) -> Result<usize, Fault> {
-        let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        let limits = (&self.limits, self.max_frame_size());
-        let mut reader = Reader::new(format, frame, self.cache.as_mut(), limits);
-        let code = reader.byte()?;
-        if code == 0 {
-            return Ok(reader.remaining());
-        }
-        if reader.tight {
-            reader.boolean_stream()?;
-        }
-        Command::set_blank(code, command);
-        match command {
-            Some(command) if command.since() <= reader.version => {
-                command.read_fields(&mut reader)?;
-                Ok(reader.remaining())
-            }
-            _ => {
-                let version = reader.version;
-                Err(reader.fault(DecodeErrorKind::UnknownType { code, version }))
-            }
-        }
+        let kind = DecodeErrorKind::TooLarge { what: "frame", size, limit };
+        Err(Box::new(DecodeError::new(kind, 0)))
     }
 }

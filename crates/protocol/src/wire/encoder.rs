@@ -80,21 +80,27 @@ impl Encoder {
         }
         let start = out.len();
         let body = start + if self.format.size_prefix { 4 } else { 0 };
-        out.resize(body, 0);
-        out.push(code);
+        // The boolean stream is as long as that of the last such command, as a guess.
+        let gap = match self.streams.get(usize::from(code)) {
+            Some(guess) if self.format.tight => usize::from(*guess),
+            _ => 0,
+        };
+        out.resize(body + 1 + gap, 0);
+        if let Some(place) = out.get_mut(body) {
+            *place = code;
+        }
         let format = (self.format.version, self.format.tight, self.format.stack_trace);
-        if self.format.tight {
-            let guess = self.streams.get(usize::from(code)).copied().unwrap_or(1);
-            let gap = usize::from(guess);
-            out.resize(body + 1 + gap, 0);
-            let mut writer = Writer::new(format, out, &mut self.bits, self.cache.as_mut());
-            command.write(&mut writer)?;
-            let stream = writer.finish(body + 1, gap)?;
-            if let Some(guess) = self.streams.get_mut(usize::from(code)) {
-                *guess = u8::try_from(stream).unwrap_or(1);
-            }
-        } else {
-            command.write(&mut Writer::new(format, out, &mut self.bits, self.cache.as_mut()))?;
+        let cache = self.cache.as_mut();
+        let mut writer = Writer::new(format, std::mem::take(out), &mut self.bits, cache);
+        let written = match command.write(&mut writer) {
+            Ok(()) if self.format.tight => writer.finish(body + 1, gap),
+            Ok(()) => Ok(gap),
+            Err(refusal) => Err(refusal),
+        };
+        *out = writer.into_out();
+        let stream = written?;
+        if let Some(guess) = self.streams.get_mut(usize::from(code)) {
+            *guess = u8::try_from(stream).unwrap_or(1);
         }
         self.seal(start, body, out).map_err(|error| Box::new(error.within(command.name(), "")))
     }

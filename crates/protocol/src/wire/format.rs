@@ -6,7 +6,7 @@ pub const MAX_VERSION: u8 = 12;
 /// How many slots a marshalling cache has when the peers announce a size of zero.
 pub const DEFAULT_CACHE_SLOTS: u16 = 16_383;
 
-/// The settings in force on a connection, as [`LinkCore`](crate::LinkCore) negotiates them.
+/// The settings in force on a connection, as the two peers negotiate them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WireFormat {
     /// The version, 1 to 12.

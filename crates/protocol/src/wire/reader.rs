@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::limits::{Limits, MAX_ARRAY};
+use crate::limits::{LEAST_FRAME_MEMORY, Limits, MAX_AMPLIFICATION, MAX_ARRAY};
 use crate::string::{Str, is_plain_ascii};
 use crate::wire::bits::BitReader;
 use crate::wire::cache::{Cached, ReadCache};
@@ -12,15 +12,8 @@ use crate::wire::cache::{Cached, ReadCache};
 /// A decode error on its way up; boxed, so that the results of small reads stay small.
 pub(crate) type Fault = Box<DecodeError>;
 
-/// A frame may take up this many times the memory that the largest frame is long. The bytes of a frame
-/// are shared, not copied, so this is for the structures around them; ids in large arrays come to six
-/// times what they take on the wire, but only a null costs a single bit.
-const AMPLIFICATION: usize = 2;
 /// Elements that an array has room for at first.
 const FIRST_ELEMENTS: usize = 16;
-/// However small the largest frame, a few structures must fit.
-const LEAST_BUDGET: usize = 64 << 10;
-
 pub(crate) struct Reader<'f> {
     pub(crate) version: u8,
     pub(crate) tight: bool,
@@ -36,6 +29,8 @@ pub(crate) struct Reader<'f> {
     budget: usize,
     /// Bytes of memory it has taken up, but for what the cache keeps.
     content: usize,
+    /// Whether the frame must end where its command does.
+    whole: bool,
     /// Copy bytes instead of slicing the frame: what is cached would keep whole frames alive.
     detach: bool,
 }
@@ -45,7 +40,7 @@ impl<'f> Reader<'f> {
         (version, tight, stack_trace): (u8, bool, bool),
         frame: &'f Bytes,
         cache: Option<&'f mut ReadCache>,
-        (limits, max_frame_size): (&'f Limits, usize),
+        (limits, max_frame_size, whole): (&'f Limits, usize, bool),
     ) -> Self {
         Self {
             version,
@@ -58,8 +53,9 @@ impl<'f> Reader<'f> {
             limits,
             depth: 0,
             elements: 0,
-            budget: max_frame_size.saturating_mul(AMPLIFICATION).max(LEAST_BUDGET),
+            budget: max_frame_size.saturating_mul(MAX_AMPLIFICATION).max(LEAST_FRAME_MEMORY),
             content: 0,
+            whole,
             detach: false,
         }
     }
@@ -75,6 +71,21 @@ impl<'f> Reader<'f> {
     #[cold]
     pub(crate) fn fault(&self, kind: DecodeErrorKind) -> Fault {
         Box::new(DecodeError::new(kind, self.offset()))
+    }
+
+    #[cold]
+    pub(crate) fn unknown_type(&self, code: u8) -> Fault {
+        self.fault(DecodeErrorKind::UnknownType { code, version: self.version })
+    }
+
+    /// Finds the end of the frame, if it must be here.
+    #[inline]
+    pub(crate) fn end_of_frame(&self, structure: &'static str) -> Result<(), Fault> {
+        if self.rest.is_empty() || !self.whole {
+            return Ok(());
+        }
+        let kind = DecodeErrorKind::TrailingBytes(self.rest.len());
+        Err(Box::new(DecodeError::new(kind, self.offset()).within(structure, "")))
     }
 
     #[cold]
@@ -104,8 +115,18 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Reads the type code of the command and, in tight encoding, the boolean stream. 0 is null.
+    #[inline]
+    pub(crate) fn begin(&mut self) -> Result<u8, Fault> {
+        let code = self.byte()?;
+        if self.tight && code != 0 {
+            self.boolean_stream()?;
+        }
+        Ok(code)
+    }
+
     /// Reads the boolean stream that leads a tight command.
-    pub(crate) fn boolean_stream(&mut self) -> Result<(), Fault> {
+    fn boolean_stream(&mut self) -> Result<(), Fault> {
         let [first] = self.array()?;
         // Java: any other first byte, 64 to 255 included, is the length itself.
         let len = match first {

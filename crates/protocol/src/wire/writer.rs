@@ -30,7 +30,8 @@ pub(crate) struct Writer<'w, 'c> {
     pub(crate) version: u8,
     pub(crate) tight: bool,
     pub(crate) stack_trace: bool,
-    out: &'w mut Vec<u8>,
+    /// The output, held by value so that its length can stay in a register while fields are written.
+    out: Vec<u8>,
     bits: BitWriter<'w>,
     cache: Option<&'w mut WriteCache>,
     depth: usize,
@@ -42,7 +43,7 @@ pub(crate) struct Writer<'w, 'c> {
 impl<'w, 'c> Writer<'w, 'c> {
     pub(crate) fn new(
         (version, tight, stack_trace): (u8, bool, bool),
-        out: &'w mut Vec<u8>,
+        out: Vec<u8>,
         bits: &'w mut Vec<u8>,
         cache: Option<&'w mut WriteCache>,
     ) -> Self {
@@ -253,7 +254,7 @@ impl<'w, 'c> Writer<'w, 'c> {
 
     /// Puts the boolean stream where it belongs, `gap` bytes having been left for it at `start`, and
     /// the large fields after it. Returns the length of the stream.
-    pub(crate) fn finish(self, start: usize, gap: usize) -> Result<usize, Refusal> {
+    pub(crate) fn finish(&mut self, start: usize, gap: usize) -> Result<usize, Refusal> {
         let Self { out, bits, large, large_len, .. } = self;
         let stream = bits.encoded_len();
         if stream > MAX_STREAM {
@@ -269,12 +270,17 @@ impl<'w, 'c> Writer<'w, 'c> {
             bits.write_to(head);
         }
         let mut added = 0;
-        for (place, bytes) in large.into_iter().take(large_len) {
+        for (place, bytes) in large.iter().take(*large_len) {
             let at = place + stream - gap + added;
             insert(out, at, bytes);
             added += bytes.len();
         }
         Ok(stream)
+    }
+
+    /// Gives the output back.
+    pub(crate) fn into_out(self) -> Vec<u8> {
+        self.out
     }
 }
 

@@ -4,6 +4,8 @@
 use bytes::BytesMut;
 use rewire_protocol::{Command, ConnectionId, ConsumerInfo, Decoder, Encoder, Limits, WireFormat};
 
+use crate::frame::{Frame, code};
+
 const FORMAT: WireFormat = WireFormat { size_prefix: false, ..WireFormat::DEFAULT };
 
 fn consumer(number: i64) -> Command {
@@ -28,6 +30,38 @@ fn a_command_that_comes_a_byte_at_a_time_fills_the_cache_once() {
         assert_eq!(decoded, commands);
         assert!(buffer.is_empty());
     }
+}
+
+#[test]
+fn a_slot_used_and_then_filled_again_by_one_command_is_not_mixed_up_while_it_comes() {
+    const ACK: u8 = 22;
+    const PRODUCER_ID: u8 = 123;
+    let format = WireFormat { tight: false, ..FORMAT };
+    let producer = |frame: Frame, name: &[u8]| {
+        frame.byte(1).short(0).byte(1).byte(PRODUCER_ID).string(name).raw(&[0; 16])
+    };
+    let first = producer(Frame::command(code::REMOVE_INFO), b"a").raw(&[0; 8]);
+    // No destination, no transaction, no consumer: all new, none stored.
+    let ack = (0..3).fold(Frame::command(ACK), |frame, _| frame.byte(1).short(-1).byte(0));
+    // The first message by the producer in slot 0, the last by another, which takes that slot.
+    let message = |frame: Frame| frame.byte(1).byte(110).byte(0);
+    let ack = message(ack.byte(2)).byte(0).short(0).raw(&[0; 16]);
+    let ack = producer(message(ack), b"b").raw(&[0; 16]).int(1).byte(0);
+    let mut decoder = Decoder::new(format, Limits::DEFAULT);
+    decoder.decode(&first.bytes()).unwrap();
+    let (mut buffer, mut decoded) = (BytesMut::new(), None);
+    for byte in ack.bytes() {
+        assert_eq!(decoded, None);
+        buffer.extend_from_slice(&[byte]);
+        decoded = decoder.decode_unprefixed(&mut buffer).unwrap().flatten();
+    }
+    let Some(Command::MessageAck(ack)) = decoded else { panic!("no acknowledgement: {decoded:?}") };
+    let name =
+        |id: Option<rewire_protocol::MessageId>| id.unwrap().producer_id.unwrap().to_string();
+    assert_eq!(
+        (name(ack.first_message_id), name(ack.last_message_id)),
+        ("a:0:0".into(), "b:0:0".into())
+    );
 }
 
 #[test]

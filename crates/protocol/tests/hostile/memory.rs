@@ -98,6 +98,12 @@ fn a_frame_of_18_bytes_that_promises_2_gib_costs_next_to_nothing() {
 }
 
 #[test]
+fn a_count_without_elements_costs_next_to_nothing() {
+    let array = Frame::response(code::DATA_ARRAY_RESPONSE).byte(1).short(i16::MAX);
+    assert!(decode(&array.bytes(), LOOSE, Limits::DEFAULT).0 < 2048);
+}
+
+#[test]
 fn a_size_prefix_alone_reserves_no_more_than_one_read() {
     let measured = allocation_counter::measure(|| {
         let mut reader = FrameReader::new(usize::MAX);
@@ -176,7 +182,7 @@ fn a_connection_costs_its_box_and_each_string_too_long_to_stand_in_place() {
         connection_id: Some(connection()),
         client_id: Some("ID:host-40001-1700000000000-0:1".into()),
         user_name: Some("user".into()),
-        password: Some("sixteen letters.".into()),
+        password: Some("fifteen letters".into()),
         ..ConnectionInfo::default()
     };
     assert_eq!(allocations(WireFormat::DEFAULT, info), 2);
