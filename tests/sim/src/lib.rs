@@ -55,4 +55,6 @@ pub fn run(plan: Plan, with_trace: bool) -> Outcome {
 }
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod tests;

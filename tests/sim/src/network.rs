@@ -156,7 +156,7 @@ impl Network {
     }
 
     pub(crate) fn part(&mut self, client: usize, broker: usize, way: Option<Way>) {
-        let ways = way.map_or(vec![Way::Up, Way::Down], |way| vec![way]);
+        let ways = way.map_or_else(|| vec![Way::Up, Way::Down], |way| vec![way]);
         self.parted.extend(ways.into_iter().map(|way| (client, broker, way)));
     }
 

@@ -219,7 +219,7 @@ impl Broker {
     }
 
     fn keep(
-        &mut self,
+        &self,
         ctx: &mut Ctx,
         store: &mut Store,
         wire: usize,

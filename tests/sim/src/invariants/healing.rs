@@ -57,10 +57,9 @@ impl Invariant for Healing {
 impl Client {
     fn see(&mut self, at: &AtClient<'_>, must_be_well: bool) -> Verdict {
         match at {
+            AtClient::Submitted { command: Command::MessageAck(_), .. } => {}
             AtClient::Submitted { request, command, .. } => {
-                if !matches!(command, Command::MessageAck(_)) {
-                    self.open.insert(*request, command.name());
-                }
+                self.open.insert(*request, command.name());
             }
             AtClient::Completed { request, outcome } => {
                 let what = self.open.remove(request);

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rewire_failover::core::Completion;
 use rewire_protocol::Command;
 
-use super::{Invariant, Verdict, ensure};
+use super::{Invariant, Verdict};
 use crate::agenda::Time;
 use crate::seen::{AtBroker, AtClient, MessageKey, Seen};
 
@@ -58,7 +58,9 @@ impl Invariant for NoLoss {
             Seen::End => {
                 let mut lost = self.confirmed.difference(&self.is_safe);
                 let lost = lost.find(|key| !self.refused.contains(key));
-                ensure!(lost.is_none(), "confirmed and lost: {}", lost.map_or("".into(), show));
+                if let Some(lost) = lost {
+                    return Err(format!("{lost} was confirmed and is lost"));
+                }
             }
             _ => {}
         }
@@ -68,8 +70,4 @@ impl Invariant for NoLoss {
     fn is_kept(&mut self, key: MessageKey) {
         self.is_safe.insert(key);
     }
-}
-
-fn show(key: &MessageKey) -> String {
-    key.to_string()
 }
