@@ -1,0 +1,285 @@
+//! What a new broker hears again, and what it may refuse.
+
+use super::*;
+
+#[test]
+fn a_new_broker_hears_the_state_first_and_requests_only_when_it_has_accepted_it() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [
+        (Command::from(session_info()), 2),
+        (producer_info().into(), 3),
+        (consumer_info().into(), 4),
+    ] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.submit(Message::default());
+    lab.wait(ms(10));
+    assert_eq!(
+        lab.dialed(2),
+        [
+            "transmit 2 ConnectionControl #0",
+            "transmit 2 ConnectionInfo #1",
+            "transmit 2 SessionInfo #2",
+            "transmit 2 ProducerInfo #3",
+            "transmit 2 ConsumerInfo #4",
+        ]
+    );
+    lab.now += ms(5);
+    for id in [1, 2, 3] {
+        assert!(lab.answer(2, id).is_empty());
+    }
+    assert_eq!(
+        lab.answer(2, 4),
+        [
+            "resumed 2",
+            "transmit 2 ActiveMQMessage #5",
+            "transmit 2 ActiveMQMessage #6",
+            "event resumed tcp://b:1 after 15 ms, 5 replayed, 1 resent",
+        ]
+    );
+    assert_eq!(lab.answer(2, 5), ["complete 5 ok"]);
+    assert_eq!(lab.answer(2, 6), ["complete 6 ok"]);
+}
+
+#[test]
+fn a_declaration_under_way_when_the_link_is_lost_is_answered_by_its_replay_and_sent_once() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
+    lab.answer(2, 1);
+    assert_eq!(
+        lab.answer(2, 2),
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
+    );
+}
+
+#[test]
+fn a_declaration_made_while_there_is_no_broker_is_part_of_the_replay_and_sent_once() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.submit(session_info());
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2)[1..], ["transmit 2 ConnectionInfo #1", "transmit 2 SessionInfo #2"]);
+    lab.answer(2, 1);
+    assert_eq!(
+        lab.answer(2, 2),
+        ["complete 2 ok", "resumed 2", "event resumed tcp://b:1 after 10 ms, 3 replayed, 0 resent"]
+    );
+}
+
+#[test]
+fn a_declaration_made_during_a_replay_is_sent_after_it() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert!(lab.submit(session_info()).is_empty());
+    assert_eq!(
+        lab.answer(2, 1),
+        [
+            "resumed 2",
+            "transmit 2 SessionInfo #2",
+            "event resumed tcp://b:1 after 10 ms, 2 replayed, 0 resent"
+        ]
+    );
+}
+
+#[test]
+fn a_link_lost_during_the_replay_counts_as_a_failed_attempt() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(lab.lost(2), ["event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]);
+}
+
+#[test]
+fn a_connection_refused_on_replay_is_hung_up_and_counts_as_a_failed_attempt() {
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], |options| {
+        options.max_reconnect_attempts = crate::uri::Attempts::at_most(1);
+    })
+    .connected();
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(
+        lab.refuse(2, 1, "javax.jms.InvalidClientIDException"),
+        ["hangup 2", "event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
+    );
+    let end = lab.undialed(3);
+    assert_eq!(end[0], "event attempt failed tcp://a:1 in round 1");
+    assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://a:1 without"), "{end:?}");
+    assert_eq!(end[2..], ["event gave up", "ended"]);
+}
+
+#[test]
+fn when_every_broker_refuses_the_password_it_ends() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.refuse(2, 1, "javax.jms.JMSSecurityException");
+    lab.dialed(3);
+    let end = lab.refuse(3, 1, "javax.jms.JMSSecurityException");
+    assert_eq!(
+        end,
+        ["hangup 3", "event attempt failed tcp://a:1 in round 1", "event gave up", "ended"]
+    );
+}
+
+#[test]
+fn a_consumer_refused_on_replay_is_told_and_not_replayed_again() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.answer(2, 1);
+    lab.answer(2, 2);
+    assert_eq!(
+        lab.refuse(2, 3, "javax.jms.JMSException")[..2],
+        ["refused ConsumerInfo", "resumed 2"]
+    );
+    lab.lost(2);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(3).len(), 3);
+}
+
+#[test]
+fn a_refused_request_completes_as_refused_and_a_refused_declaration_is_forgotten() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    assert_eq!(
+        lab.refuse(1, 2, "javax.jms.JMSException"),
+        ["complete 2 the broker refused: javax.jms.JMSException: no"]
+    );
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 2);
+}
+
+#[test]
+fn a_declaration_removed_before_it_was_answered_ends_with_the_link_and_is_not_declared_again() {
+    let remove = || {
+        let object_id = Some(Box::new(Command::from(connection().session(1))));
+        RemoveInfo { object_id, ..RemoveInfo::default() }
+    };
+    let gone = "the connection it belongs to is gone";
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.submit(remove());
+    let lost = lab.lost(1);
+    assert_eq!(lost[2], "complete 3 ok");
+    assert_eq!(
+        lost[3],
+        format!("complete 2 in doubt, sent to tcp://a:1 without an answer: {gone}")
+    );
+    // The same without a broker.
+    lab.submit(session_info());
+    lab.submit(producer_info());
+    assert_eq!(
+        lab.submit(remove()),
+        [
+            "complete 6 ok".to_owned(),
+            format!("complete 4 not sent: {gone}"),
+            format!("complete 5 not sent: {gone}"),
+        ]
+    );
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 2);
+    assert_eq!(lab.answer(2, 1).len(), 2);
+}
+
+#[test]
+fn a_removal_made_during_a_replay_reaches_the_broker_that_was_told_of_what_it_removes() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(consumer_id().into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    lab.answer(2, 1);
+    lab.answer(2, 2);
+    assert_eq!(lab.answer(2, 3)[..2], ["resumed 2", "transmit 2 RemoveInfo #4"]);
+    assert_eq!(lab.answer(2, 4), ["complete 4 ok"]);
+}
+
+#[test]
+fn a_removal_made_during_a_replay_that_fails_is_done() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.answer(1, 2);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let object_id = Some(Box::new(connection().session(1).into()));
+    assert!(lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() }).is_empty());
+    assert_eq!(lab.lost(2)[0], "complete 3 ok");
+    assert_eq!(lab.dialed(3).len(), 2);
+}
+
+#[test]
+fn a_consumer_the_broker_closed_is_not_replayed() {
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    let control = rewire_protocol::ConsumerControl {
+        close: true,
+        consumer_id: Some(consumer_id()),
+        ..Default::default()
+    };
+    assert_eq!(
+        lab.input(Input::Received(LinkId(1), control.into())),
+        ["deliver 1 ConsumerControl"]
+    );
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2).len(), 3);
+}
+
+#[test]
+fn a_declaration_that_only_a_replay_has_sent_is_in_doubt_when_no_answer_comes() {
+    let mut lab = Lab::two().connected();
+    lab.lost(1);
+    lab.submit(session_info());
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let end = lab.input(Input::Close);
+    assert!(end[1].starts_with("complete 2 in doubt, sent to tcp://b:1"), "{end:?}");
+}
+
+#[test]
+fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
+    use rewire_protocol::{EncodeError, EncodeErrorKind};
+    let mut lab = Lab::two().connected();
+    for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
+        lab.submit(command);
+        lab.answer(1, id);
+    }
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
+    let error = EncodeError { kind, structure: "", field: "" };
+    assert_eq!(lab.input(Input::Unsendable(LinkId(2), 3, error)), ["refused ConsumerInfo"]);
+    lab.answer(2, 1);
+    assert_eq!(lab.answer(2, 2)[0], "resumed 2");
+    lab.lost(2);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(3).len(), 3);
+}
