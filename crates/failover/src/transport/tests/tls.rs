@@ -1,5 +1,6 @@
 //! TLS over real sockets, with certificates that are made on the spot.
 
+use std::future::poll_fn;
 use std::io;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -7,13 +8,17 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig};
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::DialError;
 use crate::transport::dial::Dialer;
-use crate::transport::link::Link;
+use crate::transport::link::{Link, Step};
+use crate::transport::stream::Stream;
+use crate::transport::tls::Tls;
+use crate::uri::BrokerUri;
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -172,8 +177,13 @@ async fn a_broker_whose_authority_is_trusted_gets_what_is_sent() {
 #[tokio::test]
 async fn a_large_message_goes_out_to_its_last_byte_however_slowly_it_is_read() {
     let authority = Authority::new("ours");
-    let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
-    let uri = broker.uri("localhost", "?socket.sendBufferSize=4096");
+    let mut broker = TlsBroker::start(&authority.issue(&["127.0.0.1"])).await;
+    // So little fits between the two that the last bytes cannot go with the last write.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    broker.inner.listener = socket.listen(1).unwrap();
+    let uri = broker.uri("127.0.0.1", "?socket.sendBufferSize=4096");
     let (transport, mut deliveries) = start_tls(&[uri], authority.trusted());
     let declare = transport.submit(connection_info(), Completion::Answered, None).await;
     let mut client = broker.accept().await.unwrap();
@@ -308,6 +318,29 @@ async fn a_missing_client_certificate_is_named_as_the_problem() {
         .identify_with(Pem::bytes(stranger.certificate), Pem::bytes(stranger.key));
     let problem = problem(broker.dialed("localhost", "", tls).await);
     assert!(problem.starts_with("the broker does not accept the client's cert"), "{problem}");
+}
+
+#[tokio::test]
+async fn what_the_broker_said_before_it_closed_is_the_reason_also_when_a_write_finds_out() {
+    let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
+    let issued = authority.issue(&["localhost"]);
+    let broker = TlsBroker::start_asking(&issued, Some(&clients)).await;
+    let config = TransportConfig { tls: authority.trusted(), ..TransportConfig::default() };
+    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
+    let secure = Arc::new(Tls::new(&config)).prepare(&uri, &uri.transport()).await.unwrap();
+    let stream = TcpStream::connect(broker.inner.listener.local_addr().unwrap()).await.unwrap();
+    let (accepted, stream) = tokio::join!(broker.accept(), secure.handshake(stream));
+    assert!(accepted.is_err());
+    let mut stream = stream.unwrap();
+    // Nobody is there any more: after this, writing fails.
+    stream.write_all(b"lost").await.unwrap();
+    let Stream::Tls(tls) = &stream else { panic!("{stream:?}") };
+    within(tls.get_ref().0.readable()).await.unwrap();
+    let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+    let mut link = Link::new(LinkId(1), stream, core);
+    let step = within(poll_fn(|cx| link.poll_step(cx, false))).await;
+    let Step::Lost(LostReason::Tls(problem)) = step else { panic!("{step:?}") };
+    assert_eq!(problem, "the broker demands a client certificate, and was shown none");
 }
 
 #[tokio::test]
