@@ -1,4 +1,4 @@
-//! `cargo xtask examples`: runs every example, each on a broker of its own, to its end.
+//! `cargo xtask examples`: runs the programs under `examples/`, each on a broker of its own, to its end.
 
 use std::process::Command;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Done {
         return Ok(());
     }
     java_requirements()?;
-    chore::run(cargo(["build", "--workspace", "--examples"]))?;
+    chore::run(cargo(["build", "--package", PACKAGE, "--examples"]))?;
     let built = target_directory()?.join("debug").join("examples");
     for name in names {
         let broker = ActiveMq::start();
@@ -36,13 +36,18 @@ pub(crate) fn run() -> Done {
     Ok(())
 }
 
-/// The names of all examples of the workspace, out of what `cargo metadata` prints.
+/// The package of the programs that show how Rewire is used; other packages' examples are tools.
+const PACKAGE: &str = "rewire-examples";
+
+/// The names of the examples, out of what `cargo metadata` prints.
 fn examples(metadata: &str) -> Done<Vec<String>> {
     let metadata: Value =
         serde_json::from_str(metadata).map_err(|error| format!("cargo metadata: {error}"))?;
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let targets =
-        list(&metadata["packages"]).into_iter().flat_map(|package| list(&package["targets"]));
+    let targets = list(&metadata["packages"])
+        .into_iter()
+        .filter(|package| package["name"] == PACKAGE)
+        .flat_map(|package| list(&package["targets"]));
     let is_example = |target: &Value| list(&target["kind"]).iter().any(|kind| kind == "example");
     let mut names: Vec<String> = targets
         .filter(is_example)
@@ -57,10 +62,11 @@ mod tests {
     use super::examples;
 
     #[test]
-    fn the_examples_of_every_package_are_found() {
+    fn the_examples_are_found_and_the_tools_of_other_packages_left_out() {
         let metadata = r#"{"packages":[
-            {"targets":[{"kind":["lib"],"name":"a"},{"kind":["example"],"name":"send"}]},
-            {"targets":[{"kind":["example"],"name":"receive"}]}]}"#;
+            {"name":"rewire-examples","targets":[{"kind":["lib"],"name":"a"},
+             {"kind":["example"],"name":"send"},{"kind":["example"],"name":"receive"}]},
+            {"name":"other","targets":[{"kind":["example"],"name":"tool"}]}]}"#;
         assert_eq!(examples(metadata), Ok(vec!["receive".to_owned(), "send".to_owned()]));
         assert!(examples("").is_err());
     }

@@ -14,6 +14,9 @@ use super::tls;
 use crate::core::{LinkId, after};
 use crate::error::LostReason;
 
+/// Written bytes that are kept in front of those that wait.
+const DROP_WRITTEN: usize = 256 << 10;
+
 /// A link that is open.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -51,6 +54,12 @@ impl Link {
     /// How many bytes wait to be written.
     pub(super) const fn backlog(&self) -> usize {
         self.core.outgoing_len() - self.written
+    }
+
+    /// How many bytes are kept, written or not.
+    #[cfg(test)]
+    pub(super) const fn buffered(&self) -> usize {
+        self.core.outgoing_len()
     }
 
     pub(super) fn poll_event(&mut self, now: Instant) -> Result<Option<LinkEvent>, LostReason> {
@@ -118,6 +127,7 @@ impl Link {
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    self.drop_written();
                     self.note_written(progress);
                     self.stuck_since.get_or_insert_with(now);
                     return Poll::Pending;
@@ -138,6 +148,15 @@ impl Link {
         self.written = 0;
         self.note_written(true);
         Poll::Ready(Ok(true))
+    }
+
+    /// Lets go of what was written, once that is worth moving the rest: under a steady load there may
+    /// never be a moment when all is written.
+    fn drop_written(&mut self) {
+        if self.written >= DROP_WRITTEN {
+            self.core.outgoing().drain(..self.written);
+            self.written = 0;
+        }
     }
 
     fn note_written(&mut self, progress: bool) {

@@ -338,3 +338,37 @@ async fn a_standby_takes_over_without_a_dial() {
     // The next standby is on the broker that was lost.
     a.accept().await;
 }
+
+#[tokio::test]
+async fn what_was_written_is_let_go_of_under_a_steady_load() {
+    let (near, mut far) = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        (near.unwrap(), far.unwrap().0)
+    };
+    let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+    let mut link = link::Link::new(LinkId(1), stream::Stream::Tcp(near), core);
+    let mut peer = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+    far.write_all(&std::mem::take(peer.outgoing())).await.unwrap();
+    while !matches!(link.poll_event(now()), Ok(Some(LinkEvent::Opened { .. }))) {
+        within(std::future::poll_fn(|cx| link.poll_step(cx, false))).await;
+    }
+    let message = Command::from(Message {
+        content: Some(bytes::Bytes::from(vec![7; 64 << 10])),
+        ..Message::default()
+    });
+    // More waits at every moment than the peer has room for, so that never all is written.
+    let mut sink = vec![0; 1 << 20];
+    for _ in 0..400 {
+        while link.backlog() < 8 << 20 {
+            link.send(&message).unwrap();
+        }
+        let step = std::future::poll_fn(|cx| link.poll_step(cx, true));
+        tokio::select! {
+            read = within(far.read(&mut sink)) => assert!(read.unwrap() > 0),
+            _ = step => {}
+        }
+        assert!(link.buffered() < 10 << 20, "{} bytes are kept", link.buffered());
+    }
+}
