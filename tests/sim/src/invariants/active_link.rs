@@ -1,8 +1,8 @@
-//! At most one link is spoken over, never one that is gone, and the application hears of links in order:
-//! there, gone, there, and at last the end.
+//! At most one link is spoken over, never one that is gone; there are no two to the same broker; and the
+//! application hears of links in order: there, gone, there, and at last the end.
 //!
 //! Catches: a transmission over a link that was lost or hung up; a second link spoken over beside the
-//! first; an interruption told twice, or a resumption without one; anything after the end.
+//! first; a standby kept on a broker that is dialled for good; an interruption told twice, or a resumption without one; anything after the end.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +27,8 @@ enum Link {
 #[derive(Debug, Default)]
 struct Client {
     links: BTreeMap<LinkId, Link>,
+    /// The links that are not gone, by their brokers.
+    brokers: BTreeMap<String, LinkId>,
     /// The link that was spoken over last, while it is there.
     spoken: Option<LinkId>,
     /// The link that the application was told of.
@@ -56,17 +58,24 @@ impl Invariant for ActiveLinks {
 impl Client {
     fn see(&mut self, at: &AtClient<'_>) -> Verdict {
         match at {
-            AtClient::Dialing { link, .. } => {
+            AtClient::Dialing { link, broker } => {
                 ensure!(!self.has_ended, "{link} is dialled after the end");
+                let other = self.brokers.insert(broker.clone(), *link);
+                ensure!(
+                    other.is_none(),
+                    "{link} is dialled beside {other:?}, to the same {broker}"
+                );
                 let known = self.links.insert(*link, Link::Dialing);
                 ensure!(known.is_none(), "{link} is dialled again");
             }
             AtClient::Dialed { link, result } => {
                 let state = if result.is_ok() { Link::Open } else { Link::Gone };
                 self.links.insert(*link, state);
+                self.brokers.retain(|_, known| result.is_ok() || known != link);
             }
             AtClient::HungUp { link } | AtClient::Lost { link, .. } => {
                 self.links.insert(*link, Link::Gone);
+                self.brokers.retain(|_, known| known != link);
                 self.spoken.take_if(|spoken| spoken == link);
             }
             AtClient::Transmitted { link, .. } => {

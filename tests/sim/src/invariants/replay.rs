@@ -35,6 +35,8 @@ struct Link {
     /// What it was told before it counted as there.
     replayed: Vec<Subject>,
     commands: usize,
+    /// Numbers of what it was told then and has not answered.
+    unanswered: BTreeSet<i32>,
     is_resumed: bool,
     /// The number of the last request.
     last: i32,
@@ -79,6 +81,14 @@ impl Client {
                     self.has.insert(subject);
                 }
             }
+            AtClient::Received { link, command } => {
+                if let Some(number) = command.correlation_id() {
+                    self.links.entry(*link).or_default().unanswered.remove(&number);
+                }
+            }
+            AtClient::Unsendable { link, number } => {
+                self.links.entry(*link).or_default().unanswered.remove(number);
+            }
             AtClient::Transmitted { link, command } => return self.on_transmitted(*link, command),
             AtClient::Delivered(incoming) => return self.on_delivered(incoming),
             _ => {}
@@ -96,6 +106,8 @@ impl Client {
             Incoming::Resumed(link) => {
                 let entry = self.links.entry(*link).or_default();
                 entry.is_resumed = true;
+                let open = &entry.unanswered;
+                ensure!(open.is_empty(), "{link} is there, and has not answered {open:?}");
                 let missing: Vec<_> =
                     self.has.iter().filter(|has| !entry.replayed.contains(has)).collect();
                 let is_first = !self.had_link;
@@ -154,6 +166,7 @@ impl Client {
         let before = entry.replayed.last();
         ensure!(may_follow(before, &subject), "{link}: {subject:?} is replayed after {before:?}");
         entry.replayed.push(subject);
+        entry.unanswered.insert(number);
         Ok(())
     }
 }
