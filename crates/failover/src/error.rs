@@ -140,6 +140,12 @@ pub enum GaveUp {
     /// It was for a link that is gone, and means nothing on another.
     #[error("the connection it belongs to is gone")]
     LinkGone,
+    /// It was removed again before a broker had answered.
+    #[error("it was removed before a broker had answered")]
+    Removed,
+    /// A broker refused it, which an earlier one was sent too and did not answer.
+    #[error("the broker tried last refused it: {0}")]
+    Refused(Box<Throwable>),
     /// The transport was closed.
     #[error("the connection is closed")]
     Closed,

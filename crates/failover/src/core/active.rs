@@ -37,7 +37,10 @@ impl FailoverCore {
         if matches!(self.state, State::Replaying(..)) {
             self.on_replay_answered(now, link, number, answer);
         } else {
-            self.complete(number, answer.map_err(RequestError::Refused));
+            match answer {
+                Ok(answer) => self.complete(number, Ok(answer)),
+                Err(cause) => self.refuse(number, cause),
+            }
         }
     }
 
@@ -54,6 +57,8 @@ impl FailoverCore {
         match (answer, command) {
             (Ok(answer), _) => self.complete(number, Ok(answer)),
             (Err(cause), Command::ConnectionInfo(_)) => {
+                // If its owner still waits for the first answer, this is it.
+                self.refuse(number, cause.clone());
                 self.outputs.push_back(Output::Hangup(link));
                 self.finish_what_ended_with_the_link();
                 self.fail_what_was_for(link);
@@ -186,7 +191,7 @@ impl FailoverCore {
             .filter(|entry| entry.tracked && !self.tracker.tracks(&entry.command))
             .map(|entry| entry.command.command_id())
             .collect();
-        self.fail_as_gone(removed);
+        self.fail_as(&GaveUp::Removed, removed);
     }
 
     /// What was bound to a link is not sent over another.
@@ -197,13 +202,16 @@ impl FailoverCore {
             .filter(|entry| entry.link == Some(link))
             .map(|entry| entry.command.command_id())
             .collect();
-        self.fail_as_gone(bound);
+        self.fail_as(&GaveUp::LinkGone, bound);
     }
 
-    fn fail_as_gone(&mut self, numbers: Vec<i32>) {
+    fn fail_as(&mut self, reason: &GaveUp, numbers: Vec<i32>) {
         for number in numbers {
             if let Some(entry) = self.requests.take(number) {
-                let (id, error) = entry.fail(GaveUp::LinkGone);
+                if entry.tracked {
+                    self.tracker.refused(&entry.command);
+                }
+                let (id, error) = entry.fail(reason.clone());
                 self.outputs.push_back(Output::Complete(id, Err(error)));
             }
         }

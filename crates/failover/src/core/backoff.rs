@@ -43,7 +43,13 @@ impl Backoff {
     ///
     /// Java: the initial delay first, whatever the maximum; then each time the product, cut to whole
     /// milliseconds and to the maximum.
+    ///
+    /// One of nothing at all would be a loop that never rests, as it is in Java: it is 10 ms then.
     pub(crate) fn next(&mut self) -> Duration {
+        const LEAST: Duration = Duration::from_millis(10);
+        if self.current.is_zero() {
+            self.current = LEAST;
+        }
         let delay = self.current;
         if let Some(multiplier) = self.multiplier {
             #[expect(
@@ -105,6 +111,15 @@ mod tests {
         assert_eq!(backoff.next(), ms(60));
         backoff.reset();
         assert_eq!(backoff.next(), ms(10));
+    }
+
+    #[test]
+    fn after_a_failed_round_there_is_always_some_rest() {
+        let backoff = Backoff::new(ms(0), ms(100), Some(2.0), None);
+        assert_eq!(backoff.first(), ms(0));
+        assert_eq!(delays(backoff, 3), [10, 20, 40]);
+        assert_eq!(delays(Backoff::new(ms(0), ms(0), None, None), 3), [10, 10, 10]);
+        assert_eq!(delays(Backoff::new(ms(10), ms(100), Some(0.1), None), 4), [10, 1, 10, 1]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rewire_protocol::Command;
 
 use super::io::{Completion, Event, Incoming, LinkId, Output};
 use super::state::{Active, Attempt, Outage, Replay, State};
-use super::{FailoverCore, after, done_response};
+use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
@@ -38,20 +38,20 @@ impl FailoverCore {
     pub(super) fn dial(&mut self, broker: BrokerUri, rest: VecDeque<BrokerUri>, all_refused: bool) {
         // Two links to one broker would be one too many.
         self.drop_standbys_on(&broker);
-        let active = self.new_link(broker);
-        self.outputs.push_back(Output::Dial(active.link, active.broker.clone()));
+        let active = self.dial_link(broker);
         self.state = State::Dialing(Attempt { active, rest, all_refused });
     }
 
-    /// A link to a broker, not yet dialled.
-    pub(super) fn new_link(&mut self, broker: BrokerUri) -> Active {
+    /// A link to a broker, on its way.
+    pub(super) fn dial_link(&mut self, broker: BrokerUri) -> Active {
         self.links += 1;
-        let name = broker.location().into();
-        Active { link: LinkId(self.links), broker, name }
+        let link = LinkId(self.links);
+        self.outputs.push_back(Output::Dial(link, broker.clone()));
+        Active { link, name: broker.location().into(), broker }
     }
 
     pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId) {
-        if self.on_standby_dialed(link) {
+        if self.on_standby_dialed(now, link) {
             return;
         }
         match std::mem::replace(&mut self.state, State::Idle) {
@@ -78,7 +78,7 @@ impl FailoverCore {
             if command.is_response_required() {
                 unanswered.insert(command.command_id(), command.clone());
             }
-            self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command)));
+            self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command), None));
         }
         for entry in self.requests.iter_mut() {
             if unanswered.contains_key(&entry.command.command_id()) {
@@ -176,13 +176,15 @@ impl FailoverCore {
             // What a replay brought back was answered by now, and is not among these.
             resent += usize::from(!entry.tried.is_empty());
             entry.try_on(&active.name);
-            self.outputs.push_back(Output::Transmit(active.link, entry.command.clone()));
-            if entry.completion == Completion::Transmitted {
+            let is_done = entry.completion == Completion::Transmitted;
+            let completes = is_done.then_some(entry.id);
+            self.outputs.push_back(Output::Transmit(active.link, entry.command.clone(), completes));
+            if is_done {
                 done.push(entry.command.command_id());
             }
         }
         for number in done {
-            self.complete(number, Ok(done_response(number)));
+            self.requests.take(number);
         }
         resent
     }

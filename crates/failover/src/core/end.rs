@@ -22,7 +22,7 @@ impl FailoverCore {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Connected(active) => {
                 let goodbye = Command::from(rewire_protocol::ShutdownInfo::default());
-                self.outputs.push_back(Output::Transmit(active.link, Arc::new(goodbye)));
+                self.outputs.push_back(Output::Transmit(active.link, Arc::new(goodbye), None));
                 self.outputs.push_back(Output::Hangup(active.link));
             }
             State::Dialing(attempt) | State::Replaying(attempt, _) => {

@@ -54,7 +54,7 @@ pub enum Input {
     Received(LinkId, Command),
     /// A link ended by itself.
     Lost(LinkId, LostReason),
-    /// A command that was to be transmitted cannot be put on the wire.
+    /// A command that was to be transmitted, and whose answer is waited for, cannot be put on the wire.
     Unsendable(LinkId, i32, EncodeError),
     /// The time that [`poll_timeout`](super::FailoverCore::poll_timeout) named has come.
     Timeout,
@@ -90,7 +90,11 @@ pub enum Output {
     /// Connect to a broker and do the handshake; answer with [`Input::Dialed`].
     Dial(LinkId, BrokerUri),
     /// Send a command over a link.
-    Transmit(LinkId, Arc<Command>),
+    ///
+    /// The request named, if one is, is done as soon as the command was handed over: it succeeds then, with
+    /// a plain `Response`, and fails as unsendable if the command cannot be put on the wire. For other
+    /// commands that is reported by [`Input::Unsendable`].
+    Transmit(LinkId, Arc<Command>, Option<RequestId>),
     /// Close a link, or stop dialling it, and say nothing more of it.
     Hangup(LinkId),
     /// A command for the application.

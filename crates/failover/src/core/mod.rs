@@ -219,7 +219,7 @@ pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
 }
 
 /// The answer to what needs none.
-fn done_response(number: i32) -> Command {
+pub(crate) fn done_response(number: i32) -> Command {
     Response { correlation_id: number, ..Response::default() }.into()
 }
 

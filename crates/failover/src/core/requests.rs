@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::Command;
+use rewire_protocol::{Command, Throwable};
 
 use super::after;
 use super::io::{Completion, LinkId, RequestId};
@@ -12,15 +12,20 @@ use crate::error::{GaveUp, RequestError};
 
 /// Requests that are not done, by their numbers.
 ///
-/// Numbers rise by one from 1, so the requests stand in a queue and a number is a place in it.
+/// Numbers rise by one from 1 and stand in a queue in their order. One that is done leaves a gap, and the
+/// gaps are closed when there are more of them than requests, so that an old request that stays open
+/// does not keep the places of all that came after it.
 #[derive(Debug)]
 pub(crate) struct Requests {
-    entries: VecDeque<Option<Entry>>,
-    /// The number of the first entry.
-    first: u32,
+    entries: VecDeque<(u64, Option<Entry>)>,
+    /// The next number, before it is cut to what the wire has room for.
+    next: u64,
     len: usize,
     bytes: usize,
 }
+
+/// So many gaps are not worth closing.
+const FEW_GAPS: usize = 64;
 
 /// A request that waits for a broker, or for its answer.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) link: Option<LinkId>,
     /// The brokers it was sent to, in order, without repeats.
     pub(crate) tried: Vec<Arc<str>>,
+    /// Over how many links it was sent.
+    links: u32,
     bytes: usize,
 }
 
@@ -47,7 +54,8 @@ impl Entry {
         submitted: Instant,
     ) -> Self {
         let bytes = weight(&command);
-        Self { id, command, completion, tracked, submitted, link: None, tried: Vec::new(), bytes }
+        let (link, tried) = (None, Vec::new());
+        Self { id, command, completion, tracked, submitted, link, tried, links: 0, bytes }
     }
 
     /// Binds it to a link.
@@ -56,11 +64,23 @@ impl Entry {
         self
     }
 
-    /// Notes that it goes to a broker.
+    /// Notes that it goes to a broker, over a link it did not go over before.
     pub(crate) fn try_on(&mut self, broker: &Arc<str>) {
+        self.links += 1;
         if !self.tried.contains(broker) {
             self.tried.push(broker.clone());
         }
+    }
+
+    /// What became of it, a broker having refused it.
+    ///
+    /// What an earlier link carried may have been done then, whatever this broker says; only what is
+    /// declared has ended with that link.
+    pub(crate) fn refuse(self, cause: Box<Throwable>) -> (RequestId, RequestError) {
+        if self.links > 1 && !self.tracked {
+            return self.fail(GaveUp::Refused(cause));
+        }
+        (self.id, RequestError::Refused(cause))
     }
 
     /// What became of it, now that no answer will come.
@@ -90,55 +110,55 @@ fn weight(command: &Command) -> usize {
 
 impl Requests {
     pub(crate) const fn new() -> Self {
-        Self { entries: VecDeque::new(), first: 1, len: 0, bytes: 0 }
+        Self { entries: VecDeque::new(), next: 1, len: 0, bytes: 0 }
     }
 
     /// The number the next request gets.
-    pub(crate) fn next_number(&self) -> i32 {
-        let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.first.wrapping_add(place).cast_signed()
+    pub(crate) const fn next_number(&self) -> i32 {
+        cut(self.next).cast_signed()
     }
 
     /// Uses up the next number; `None` for a request that is done as soon as it is sent.
     pub(crate) fn push(&mut self, entry: Option<Entry>) {
-        match entry {
-            Some(entry) => {
-                self.len += 1;
-                self.bytes += entry.bytes;
-                self.entries.push_back(Some(entry));
-            }
-            None if self.entries.is_empty() => self.first = self.first.wrapping_add(1),
-            None => self.entries.push_back(None),
+        if let Some(entry) = entry {
+            self.len += 1;
+            self.bytes += entry.bytes;
+            self.entries.push_back((self.next, Some(entry)));
         }
+        self.next += 1;
     }
 
     /// Takes out the request with this number.
     pub(crate) fn take(&mut self, number: i32) -> Option<Entry> {
-        let place = number.cast_unsigned().wrapping_sub(self.first) as usize;
-        let entry = self.entries.get_mut(place)?.take()?;
+        // No more than 2^32 numbers back from the next one.
+        let back = cut(self.next).wrapping_sub(number.cast_unsigned());
+        let whole = self.next.checked_sub(u64::from(back))?;
+        let place = self.entries.binary_search_by_key(&whole, |(number, _)| *number).ok()?;
+        let entry = self.entries.get_mut(place)?.1.take()?;
         self.len -= 1;
         self.bytes -= entry.bytes;
-        while let Some(None) = self.entries.front() {
+        while let Some((_, None)) = self.entries.front() {
             self.entries.pop_front();
-            self.first = self.first.wrapping_add(1);
+        }
+        if self.entries.len() > 2 * self.len + FEW_GAPS {
+            self.entries.retain(|(_, entry)| entry.is_some());
         }
         Some(entry)
     }
 
     /// Takes out all.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Entry> + use<> {
-        self.first = self.next_number().cast_unsigned();
         self.len = 0;
         self.bytes = 0;
-        std::mem::take(&mut self.entries).into_iter().flatten()
+        std::mem::take(&mut self.entries).into_iter().filter_map(|(_, entry)| entry)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.entries.iter_mut().flatten()
+        self.entries.iter_mut().filter_map(|(_, entry)| entry.as_mut())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().flatten()
+        self.entries.iter().filter_map(|(_, entry)| entry.as_ref())
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -164,6 +184,12 @@ impl Requests {
             .map(|entry| entry.command.command_id())
             .collect()
     }
+}
+
+/// A number as the wire has it.
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+const fn cut(number: u64) -> u32 {
+    number as u32
 }
 
 #[cfg(test)]
@@ -214,8 +240,26 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_stays_open_does_not_keep_the_places_of_those_that_are_done() {
+        let mut requests = Requests::new();
+        for id in 0..10_000 {
+            let next = entry(&requests, id);
+            let number = requests.next_number();
+            requests.push(Some(next));
+            if id % 1000 != 0 {
+                requests.take(number);
+            }
+        }
+        assert!(requests.entries.len() <= 2 * requests.len() + FEW_GAPS);
+        let open: Vec<_> = requests.iter().map(|entry| entry.command.command_id()).collect();
+        assert_eq!(open, [1, 1001, 2001, 3001, 4001, 5001, 6001, 7001, 8001, 9001]);
+        assert_eq!(requests.take(5001).map(|entry| entry.id), Some(RequestId(5000)));
+        assert_eq!(requests.take(5001).map(|entry| entry.id), None);
+    }
+
+    #[test]
     fn numbers_go_around() {
-        let mut requests = Requests { first: u32::MAX, ..Requests::new() };
+        let mut requests = Requests { next: u64::from(u32::MAX), ..Requests::new() };
         for id in 0..3 {
             let next = entry(&requests, id);
             requests.push(Some(next));

@@ -42,20 +42,30 @@ impl FailoverCore {
     }
 
     fn dial_standby(&mut self, broker: BrokerUri) {
-        let active = self.new_link(broker);
-        self.outputs.push_back(Output::Dial(active.link, active.broker.clone()));
+        let active = self.dial_link(broker);
         self.standbys.push(Standby { active, ready: false });
     }
 
-    /// Whether the link is a standby's; then it is ready.
-    pub(super) fn on_standby_dialed(&mut self, link: LinkId) -> bool {
-        match self.standbys.iter_mut().find(|standby| standby.active.link == link) {
-            Some(standby) => {
-                standby.ready = true;
-                true
+    /// Whether the link is a standby's; then it is ready, and takes over at once if a link is looked for.
+    pub(super) fn on_standby_dialed(&mut self, now: Instant, link: LinkId) -> bool {
+        let Some(standby) = self.standbys.iter_mut().find(|standby| standby.active.link == link)
+        else {
+            return false;
+        };
+        standby.ready = true;
+        match &self.state {
+            State::Waiting(_) => self.begin_round(now),
+            State::Dialing(attempt) => {
+                self.outputs.push_back(Output::Hangup(attempt.active.link));
+                self.begin_round(now);
             }
-            None => false,
+            State::Idle
+            | State::Replaying(..)
+            | State::Connected(_)
+            | State::Failed(_)
+            | State::Closed => {}
         }
+        true
     }
 
     /// Whether the link was a standby's; then another is looked for, after a while.

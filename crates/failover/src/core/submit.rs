@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rewire_protocol::Command;
+use rewire_protocol::{Command, Throwable};
 
 use super::io::{Completion, Output, Request};
 use super::requests::Entry;
@@ -35,10 +35,11 @@ impl FailoverCore {
         let command = Arc::new(command);
         match &self.state {
             State::Connected(active) => {
-                self.outputs.push_back(Output::Transmit(active.link, command.clone()));
-                if completion == Completion::Transmitted {
+                let is_done = completion == Completion::Transmitted;
+                let completes = is_done.then_some(id);
+                self.outputs.push_back(Output::Transmit(active.link, command.clone(), completes));
+                if is_done {
                     self.requests.push(None);
-                    self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
                 } else {
                     let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                     entry.try_on(&active.name);
@@ -73,6 +74,16 @@ impl FailoverCore {
                 self.tracker.refused(&entry.command);
             }
             self.outputs.push_back(Output::Complete(entry.id, result));
+        }
+    }
+
+    pub(super) fn refuse(&mut self, number: i32, cause: Box<Throwable>) {
+        if let Some(entry) = self.requests.take(number) {
+            if entry.tracked {
+                self.tracker.refused(&entry.command);
+            }
+            let (id, error) = entry.refuse(cause);
+            self.outputs.push_back(Output::Complete(id, Err(error)));
         }
     }
 

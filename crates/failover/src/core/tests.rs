@@ -8,8 +8,8 @@ mod requests;
 use std::time::Duration;
 
 use rewire_protocol::{
-    ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, ExceptionResponse, Message, MessageAck,
-    ProducerInfo, RemoveInfo, SessionInfo, Throwable,
+    ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, EncodeError, EncodeErrorKind,
+    ExceptionResponse, Message, MessageAck, ProducerInfo, RemoveInfo, SessionInfo, Throwable,
 };
 
 use super::*;
@@ -105,8 +105,9 @@ impl Lab {
 fn show(output: &Output) -> String {
     match output {
         Output::Dial(link, broker) => format!("dial {} {}", link.0, broker.location()),
-        Output::Transmit(link, command) => {
-            format!("transmit {} {} #{}", link.0, command.name(), command.command_id())
+        Output::Transmit(link, command, completes) => {
+            let done = completes.map(|id| format!(", completes {}", id.0)).unwrap_or_default();
+            format!("transmit {} {} #{}{done}", link.0, command.name(), command.command_id())
         }
         Output::Hangup(link) => format!("hangup {}", link.0),
         Output::Deliver(incoming) => match incoming {
@@ -137,6 +138,11 @@ fn show(output: &Output) -> String {
             Event::Closed => "event closed".to_owned(),
         },
     }
+}
+
+const fn too_large() -> EncodeError {
+    let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
+    EncodeError { kind, structure: "", field: "" }
 }
 
 fn connection() -> ConnectionId {

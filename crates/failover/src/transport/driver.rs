@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::LinkEvent;
+use rewire_protocol::{Command, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -16,8 +16,9 @@ use super::link::{Link, Step, now};
 use super::{Outcome, Submission, TransportConfig};
 use crate::core::{
     Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
+    done_response,
 };
-use crate::error::{DialError, LostReason};
+use crate::error::{DialError, LostReason, RequestError};
 use crate::uri::FailoverUri;
 
 /// Bytes that may wait to be written before no more is submitted.
@@ -234,20 +235,22 @@ impl Shell {
                 let task = self.dials.spawn(async move { (id, dial.await) });
                 self.dialing.insert(id, task);
             }
-            Output::Transmit(id, command) => {
-                let link = self.link(id)?;
-                if let Err(error) = link.send(&command) {
-                    return Some(Input::Unsendable(id, command.command_id(), error));
+            Output::Transmit(id, command, completes) => {
+                let number = command.command_id();
+                // A link that has just ended takes what comes as one does that ends a moment later.
+                let sent = self.link(id).map_or(Ok(()), |link| link.send(&command));
+                match (completes, sent) {
+                    (Some(request), sent) => {
+                        let result = sent.map(|()| done_response(number));
+                        self.complete(request, result.map_err(RequestError::Unsendable), link);
+                    }
+                    (None, Err(error)) => return Some(Input::Unsendable(id, number, error)),
+                    (None, Ok(())) => {}
                 }
             }
             Output::Hangup(id) => self.hang_up(id),
             Output::Deliver(incoming) => self.undelivered.push_back(incoming),
-            Output::Complete(id, result) => {
-                if let Some(reply) = self.replies.remove(&id) {
-                    // Nobody may be listening any more.
-                    let _ = reply.send(Outcome { result, link });
-                }
-            }
+            Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
                 trace(&event);
                 if let Event::TopologyChanged(topology) = &event {
@@ -258,6 +261,18 @@ impl Shell {
             }
         }
         None
+    }
+
+    fn complete(
+        &mut self,
+        id: RequestId,
+        result: Result<Command, RequestError>,
+        link: Option<LinkId>,
+    ) {
+        if let Some(reply) = self.replies.remove(&id) {
+            // Nobody may be listening any more.
+            let _ = reply.send(Outcome { result, link });
+        }
     }
 
     fn link(&mut self, id: LinkId) -> Option<&mut Link> {

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rewire_failover::core::{
     Completion, Event, FailoverCore, Input, LinkId, Output, Request, RequestId,
 };
-use rewire_failover::{DialError, LostReason};
+use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
     Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response, Throwable,
 };
@@ -164,19 +164,29 @@ impl Client {
                 let delay = ctx.net.delay(&mut ctx.rng);
                 ctx.later(delay, Happening::Knocks { client: self.number, link, name });
             }
-            Output::Transmit(link, command) => {
+            Output::Transmit(link, command, completes) => {
                 self.see(ctx, AtClient::Transmitted { link, command: &command });
                 self.numbers.push_back(command.command_id());
                 if self.numbers.len() > 16 {
                     self.numbers.pop_front();
                 }
+                let number = command.command_id();
                 let wire = *self.links.get(&link)?;
-                if is_large(&command) && ctx.net.narrow.contains(&ctx.net.wires[wire].broker) {
-                    let number = command.command_id();
+                let is_sendable =
+                    !is_large(&command) || !ctx.net.narrow.contains(&ctx.net.wires[wire].broker);
+                if is_sendable {
+                    ctx.send(wire, Way::Up, Parcel::Frame(command));
+                } else {
                     self.see(ctx, AtClient::Unsendable { link, number });
+                }
+                if let Some(request) = completes {
+                    let done = Response { correlation_id: number, ..Response::default() };
+                    let unsendable = RequestError::Unsendable(too_large());
+                    let outcome = if is_sendable { Ok(done.into()) } else { Err(unsendable) };
+                    self.complete(ctx, request, &outcome);
+                } else if !is_sendable {
                     return Some(Input::Unsendable(link, number, too_large()));
                 }
-                ctx.send(wire, Way::Up, Parcel::Frame(command));
             }
             Output::Hangup(link) => {
                 self.see(ctx, AtClient::HungUp { link });
@@ -200,12 +210,7 @@ impl Client {
         None
     }
 
-    fn complete(
-        &mut self,
-        ctx: &mut Ctx,
-        id: RequestId,
-        outcome: &Result<Command, rewire_failover::RequestError>,
-    ) {
+    fn complete(&mut self, ctx: &mut Ctx, id: RequestId, outcome: &Result<Command, RequestError>) {
         let known = self.purposes.keys().find(|known| RequestId::new(**known) == id).copied();
         // One that is not known is reported under a number that no request has.
         let request = known.unwrap_or(u64::MAX);

@@ -38,6 +38,10 @@ struct Client {
     /// Whether each broker of this round so far did not want the client for who it is.
     all_refused: bool,
     standbys: Vec<Standby>,
+    /// The link last heard to be there, standbys apart.
+    greeted: Option<LinkId>,
+    /// Whether a standby became ready while another broker was being dialled.
+    has_late_standby: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +82,8 @@ impl Schedules {
             last_of_round: None,
             all_refused: true,
             standbys: Vec::new(),
+            greeted: None,
+            has_late_standby: false,
         };
         Self { clients: plan.clients.iter().map(client).collect() }
     }
@@ -108,14 +114,18 @@ impl Client {
     fn see(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Dialing { link, broker } => return self.on_dialing(now, *link, broker),
-            AtClient::Dialed { link, result: Ok(()) } => self.on_dialed(*link),
+            AtClient::Dialed { link, result: Ok(()) } => self.on_dialed(now, *link),
             AtClient::Dialed { link, result: Err(_) } | AtClient::Lost { link, .. } => {
                 self.on_gone(now, *link);
             }
             AtClient::HungUp { link } => {
                 self.standbys.retain(|standby| standby.link != *link);
                 if matches!(&self.state, State::Trying(trying, _) if trying == link) {
-                    self.on_gone(now, *link);
+                    if self.has_late_standby {
+                        self.state = State::Waiting(now, now);
+                    } else {
+                        self.on_gone(now, *link);
+                    }
                 }
             }
             AtClient::Transmitted { link, .. } => return self.on_spoken(now, *link),
@@ -216,10 +226,18 @@ impl Client {
         Ok(())
     }
 
-    fn on_dialed(&mut self, link: LinkId) {
-        match self.standbys.iter_mut().find(|standby| standby.link == link) {
-            Some(standby) => standby.is_ready = true,
-            None => self.had_link = true,
+    fn on_dialed(&mut self, now: Time, link: LinkId) {
+        let Some(standby) = self.standbys.iter_mut().find(|standby| standby.link == link) else {
+            self.had_link = true;
+            self.greeted = Some(link);
+            return;
+        };
+        standby.is_ready = true;
+        match &self.state {
+            // It takes over there and then.
+            State::Waiting(..) => self.state = State::Waiting(now, now),
+            State::Trying(trying, _) => self.has_late_standby = self.greeted != Some(*trying),
+            _ => {}
         }
     }
 
@@ -235,6 +253,8 @@ impl Client {
         let may = *from <= now && now <= *until;
         ensure!(may, "a standby is taken, and it was to wait until {from:?}");
         let standby = self.standbys.remove(place);
+        self.has_late_standby = false;
+        self.greeted = Some(link);
         self.begin_round();
         self.round.retain(|broker| *broker != standby.broker);
         self.state = State::Trying(link, standby.broker);
@@ -294,6 +314,8 @@ impl Client {
             self.state = State::Giving(now);
             return Ok(());
         }
+        // There is always some rest.
+        self.delay = if self.delay == 0 { 10 } else { self.delay };
         self.state = self.wait(now, Duration::from_millis(self.delay));
         if let Some(multiplier) = self.plan.multiplier {
             self.delay = next_delay(self.delay, multiplier, millis(self.plan.max_delay));

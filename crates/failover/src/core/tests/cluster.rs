@@ -125,3 +125,30 @@ fn a_broker_that_is_dialed_for_good_is_not_kept_as_a_standby_too() {
     lab.lost(1);
     assert_eq!(lab.wait(ms(10)), ["hangup 3", "dial 4 tcp://b:1"]);
 }
+
+#[test]
+fn a_standby_that_becomes_ready_ends_the_wait_for_the_next_round() {
+    let mut lab = with_standby();
+    assert!(lab.lost(2).is_empty());
+    lab.wait(ms(10));
+    lab.lost(1);
+    assert_eq!(lab.dialed(3)[0], "transmit 3 ConnectionControl #0");
+    assert_eq!(lab.due(), None);
+}
+
+#[test]
+fn a_standby_that_becomes_ready_is_taken_instead_of_a_broker_that_does_not_answer() {
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], |options| {
+        options.backup = true;
+        options.backup_pool_size = 2;
+    });
+    lab.input(Input::Start);
+    lab.submit(connection_info());
+    lab.dialed(1);
+    lab.lost(1);
+    assert_eq!(lab.wait(ms(10)), ["hangup 2", "dial 4 tcp://b:1"]);
+    assert_eq!(
+        lab.dialed(3),
+        ["hangup 4", "transmit 3 ConnectionControl #0", "transmit 3 ConnectionInfo #1"]
+    );
+}

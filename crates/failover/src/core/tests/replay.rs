@@ -45,6 +45,28 @@ fn a_new_broker_hears_the_state_first_and_requests_only_when_it_has_accepted_it(
 }
 
 #[test]
+fn a_connection_that_was_never_accepted_and_is_refused_in_a_replay_is_refused_to_its_owner() {
+    let mut lab = Lab::two();
+    lab.input(Input::Start);
+    lab.dialed(1);
+    lab.submit(connection_info());
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(lab.dialed(2)[1], "transmit 2 ConnectionInfo #1");
+    assert_eq!(
+        lab.refuse(2, 1, "javax.jms.InvalidClientIDException"),
+        [
+            "complete 1 the broker refused: javax.jms.InvalidClientIDException: no",
+            "hangup 2",
+            "event attempt failed tcp://b:1 in round 1",
+            "dial 3 tcp://a:1",
+        ]
+    );
+    // There is nothing to replay any more.
+    assert_eq!(lab.dialed(3), ["resumed 3", "event connected tcp://a:1"]);
+}
+
+#[test]
 fn a_declaration_under_way_when_the_link_is_lost_is_answered_by_its_replay_and_sent_once() {
     let mut lab = Lab::two().connected();
     lab.submit(session_info());
@@ -173,7 +195,7 @@ fn a_declaration_removed_before_it_was_answered_ends_with_the_link_and_is_not_de
         let object_id = Some(Box::new(Command::from(connection().session(1))));
         RemoveInfo { object_id, ..RemoveInfo::default() }
     };
-    let gone = "the connection it belongs to is gone";
+    let gone = "it was removed before a broker had answered";
     let mut lab = Lab::two().connected();
     lab.submit(session_info());
     lab.submit(remove());
@@ -265,7 +287,6 @@ fn a_declaration_that_only_a_replay_has_sent_is_in_doubt_when_no_answer_comes() 
 
 #[test]
 fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
-    use rewire_protocol::{EncodeError, EncodeErrorKind};
     let mut lab = Lab::two().connected();
     for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
         lab.submit(command);
@@ -274,9 +295,7 @@ fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
     lab.lost(1);
     lab.wait(ms(10));
     lab.dialed(2);
-    let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
-    let error = EncodeError { kind, structure: "", field: "" };
-    assert_eq!(lab.input(Input::Unsendable(LinkId(2), 3, error)), ["refused ConsumerInfo"]);
+    assert_eq!(lab.input(Input::Unsendable(LinkId(2), 3, too_large())), ["refused ConsumerInfo"]);
     lab.answer(2, 1);
     assert_eq!(lab.answer(2, 2)[0], "resumed 2");
     lab.lost(2);

@@ -3,11 +3,40 @@
 use super::*;
 
 #[test]
+fn what_is_done_when_transmitted_and_cannot_be_put_on_the_wire_is_not_completed_by_the_core() {
+    let mut lab = Lab::two().connected();
+    let request = lab.request(Message::default(), Completion::Transmitted);
+    // The link completes it, one way or the other.
+    assert_eq!(lab.input(Input::Submit(request)), ["transmit 1 ActiveMQMessage #2, completes 2"]);
+    assert!(lab.input(Input::Unsendable(LinkId(1), 2, too_large())).is_empty());
+}
+
+#[test]
+fn a_message_that_one_broker_may_have_and_the_next_refuses_is_in_doubt() {
+    let mut lab = Lab::two().connected();
+    lab.submit(Message::default());
+    lab.lost(1);
+    lab.submit(Message::default());
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab.answer(2, 1);
+    assert_eq!(
+        lab.refuse(2, 2, "javax.jms.ResourceAllocationException"),
+        ["complete 2 in doubt, sent to tcp://a:1, tcp://b:1 without an answer: the broker tried \
+          last refused it: javax.jms.ResourceAllocationException: no"]
+    );
+    assert_eq!(
+        lab.refuse(2, 3, "javax.jms.ResourceAllocationException"),
+        ["complete 3 the broker refused: javax.jms.ResourceAllocationException: no"]
+    );
+}
+
+#[test]
 fn an_acknowledgement_is_never_sent_over_another_link() {
     let mut lab = Lab::two().connected();
     let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
     ack.link = Some(LinkId(1));
-    assert_eq!(lab.input(Input::Submit(ack)), ["transmit 1 MessageAck #2", "complete 2 ok"]);
+    assert_eq!(lab.input(Input::Submit(ack)), ["transmit 1 MessageAck #2, completes 2"]);
     lab.lost(1);
     for _ in 0..2 {
         let mut ack = lab.request(MessageAck::default(), Completion::Transmitted);
@@ -34,8 +63,7 @@ fn what_is_done_when_transmitted_waits_for_a_broker_and_is_not_sent_again() {
         lab.dialed(1)[1..],
         [
             "transmit 1 ConnectionInfo #1",
-            "transmit 1 ActiveMQMessage #2",
-            "complete 2 ok",
+            "transmit 1 ActiveMQMessage #2, completes 2",
             "event connected tcp://a:1"
         ]
     );
