@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rewire::{
-    Connection, ConnectionBuilder, Destination, Error, ErrorKind, Event, parse_destination,
+    Connection, ConnectionBuilder, Destination, Error, ErrorKind, Event, MoveReason,
+    parse_destination,
 };
 use rewire_failover::uri::FailoverUri;
 
@@ -134,7 +135,7 @@ fn password(access: &Access) -> Result<String, Failure> {
 /// Says what keeps a run waiting, and not every attempt of it.
 fn tell(event: &Event) {
     let is_news = match event {
-        Event::Interrupted { .. } | Event::Resumed { .. } => true,
+        Event::Interrupted { .. } | Event::Rebalancing { .. } | Event::Resumed { .. } => true,
         Event::AttemptFailed { round, .. } => *round == 1 || round % 10 == 0,
         _ => false,
     };
@@ -154,6 +155,9 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
         Event::AttemptFailed { broker, error, round } => {
             format!("{broker}: {error} (attempt {round})")
         }
+        Event::Rebalancing { from, to, reason } => {
+            format!("moving from {from} to {to}: {}", move_reason(*reason))
+        }
         Event::TopologyChanged(topology) => {
             let brokers: Vec<_> =
                 topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
@@ -162,4 +166,14 @@ pub(crate) fn describe(event: &Event) -> Option<String> {
         Event::GaveUp(reason) => format!("gave up: {reason}"),
         _ => return None,
     })
+}
+
+/// Why a connection moves, in words.
+pub(crate) const fn move_reason(reason: MoveReason) -> &'static str {
+    match reason {
+        MoveReason::Rebalance => "the cluster is balanced anew",
+        MoveReason::Asked => "the broker asks for it",
+        MoveReason::Priority => "a preferred broker is back",
+        _ => "for a reason of its own",
+    }
 }

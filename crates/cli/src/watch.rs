@@ -65,6 +65,12 @@ fn to_json(event: &Event) -> Option<Value> {
             "replayed": replayed,
             "resent": resent,
         }),
+        Event::Rebalancing { from, to, reason } => json!({
+            "event": "rebalancing",
+            "from": from,
+            "to": to,
+            "reason": run::move_reason(*reason),
+        }),
         Event::TopologyChanged(topology) => {
             let brokers: Vec<_> =
                 topology.brokers().iter().map(|broker| broker.location.as_str()).collect();

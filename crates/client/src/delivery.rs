@@ -19,6 +19,23 @@ pub struct Delivery {
     redelivery_counter: i32,
     link: LinkId,
     consumer: Arc<ConsumerShared>,
+    in_hand: Option<InHand>,
+}
+
+/// A message that is acknowledged for itself, or not at all.
+struct InHand {
+    link: LinkId,
+    consumer: Arc<ConsumerShared>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        if let Some(settled) = self.consumer.buffer.hands.put_down(self.link) {
+            let consumer = self.consumer.clone();
+            let runtime = consumer.session.connection.runtime.clone();
+            drop(runtime.spawn(async move { consumer.settled(settled).await }));
+        }
+    }
 }
 
 /// What became of an acknowledgement.
@@ -36,13 +53,15 @@ pub enum AckOutcome {
 }
 
 impl Delivery {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         message: Message,
         redelivery_counter: i32,
         link: LinkId,
         consumer: Arc<ConsumerShared>,
     ) -> Self {
-        Self { message, redelivery_counter, link, consumer }
+        let is_individual = consumer.session.mode == AckMode::Individual;
+        let in_hand = is_individual.then(|| InHand { link, consumer: consumer.clone() });
+        Self { message, redelivery_counter, link, consumer, in_hand }
     }
 
     /// The message.
@@ -91,6 +110,7 @@ impl Delivery {
                 if let Some(id) = self.message.headers().message_id.clone() {
                     self.consumer.send(Ack::individual(self.link, id)).await;
                 }
+                drop(self.in_hand);
                 Ok(AckOutcome::Sent)
             }
             AckMode::Client => {

@@ -51,7 +51,7 @@ pub use destination::{Queue, ToDestination, Topic, parse_destination};
 pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use producer::{Producer, Receipt, Transmission};
-pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, Topology};
+pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, MoveReason, Topology};
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
 pub use rewire_protocol::{

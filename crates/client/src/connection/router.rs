@@ -12,6 +12,7 @@ use rewire_protocol::{Command, ConsumerControl, ConsumerId, MessageDispatch};
 use tokio::sync::{mpsc, watch};
 
 use crate::consumer::buffer::{Buffer, Dispatched};
+use crate::consumer::hands::Settled;
 use crate::error::{Error, ErrorKind};
 
 /// A consumer comes or goes.
@@ -78,6 +79,16 @@ impl Router {
             }
             Incoming::Command(_, other) => {
                 tracing::trace!(command = other.name(), "not for a consumer");
+            }
+            Incoming::Leaving(link) => {
+                self.take_in_changes();
+                for (id, buffer) in &self.consumers {
+                    if let Some(Settled { link, last_delivered }) = buffer.leave(link) {
+                        let settled = self.deliveries.settled(link, id.clone(), last_delivered);
+                        // The transport may have no room for it, and the router never waits.
+                        tokio::spawn(settled);
+                    }
+                }
             }
             Incoming::Interrupted(_) => {
                 self.link.send_replace(None);

@@ -1,7 +1,8 @@
 //! A bounded queue from the router to one consumer, which the router may empty.
 //!
 //! A channel would do, but for the emptying: what a dead link dispatched must go at once, or a consumer
-//! that is not read would gather a window of messages with each failover.
+//! that is not read would gather a window of messages with each failover. What does not come again, of
+//! a topic without a durable subscription, is kept instead.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use rewire_failover::core::LinkId;
 use rewire_protocol::Message;
 
+use super::hands::{Hands, Settled};
 use crate::error::Error;
 
 /// A message on its way to the application.
@@ -26,12 +28,17 @@ pub(crate) struct Dispatched {
 pub(crate) struct Buffer {
     /// Rises each time the queue is emptied; what was taken out before is stale then.
     generation: AtomicU64,
+    pub(crate) hands: Hands,
+    /// Whether a broker sends again what was not acknowledged.
+    comes_again: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Dispatched>,
+    /// The link that is being left, from which no more is taken.
+    leaving: Option<LinkId>,
     prefetch: u32,
     limit: usize,
     reader: Option<Waker>,
@@ -58,20 +65,25 @@ pub(crate) enum Next {
 impl Buffer {
     /// A buffer for a consumer with this prefetch. It has room for twice as many, because a broker counts
     /// what was acknowledged while it was on its way.
-    pub(crate) fn new(prefetch: u32) -> Self {
+    pub(crate) fn new(prefetch: u32, comes_again: bool) -> Self {
         let state = State {
             queue: VecDeque::new(),
+            leaving: None,
             prefetch,
             limit: limit(prefetch),
             reader: None,
             end: None,
         };
-        Self { generation: AtomicU64::new(0), state: Mutex::new(state) }
+        let generation = AtomicU64::new(0);
+        Self { generation, hands: Hands::default(), comes_again, state: Mutex::new(state) }
     }
 
     /// Adds a message; false when there is no room.
     pub(crate) fn push(&self, dispatched: Dispatched) -> bool {
         let mut state = self.lock();
+        if state.leaving == Some(dispatched.link) && self.comes_again {
+            return true;
+        }
         if state.queue.len() >= state.limit {
             return false;
         }
@@ -80,11 +92,37 @@ impl Buffer {
         true
     }
 
-    /// Drops all that was not handed out.
+    /// The link is gone: drops all that was not handed out and comes again.
     pub(crate) fn empty(&self) {
+        self.hands.clear();
         let mut state = self.lock();
-        state.queue.clear();
-        self.generation.fetch_add(1, Ordering::Release);
+        state.leaving = None;
+        if self.comes_again {
+            state.queue.clear();
+            self.generation.fetch_add(1, Ordering::Release);
+        } else {
+            // What is kept has a place beside what the next broker sends.
+            let window = state.prefetch as usize;
+            let dropped = state.queue.len().saturating_sub(window);
+            if dropped > 0 {
+                tracing::warn!(dropped, "a topic's messages were not read in time, and are lost");
+                state.queue.truncate(window);
+            }
+        }
+    }
+
+    /// The link is being left: takes no more from it, and drops what was not handed out and comes again.
+    pub(crate) fn leave(&self, link: LinkId) -> Option<Settled> {
+        let mut state = self.lock();
+        state.leaving = Some(link);
+        if self.comes_again {
+            state.queue.clear();
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        let settled = self.hands.leave(link);
+        // Whoever waits for a message may have something to settle.
+        state.wake();
+        settled
     }
 
     /// No more comes. What is there still does, and the first end counts.
@@ -163,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_was_taken_out_but_not_handed_out_goes_when_the_buffer_is_emptied() {
-        let (buffer, mut batch) = (Buffer::new(10), Batch::default());
+        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
         assert!(buffer.push(message(1)) && buffer.push(message(2)));
         assert_eq!(take(&buffer, &mut batch), Some(1));
         buffer.empty();
@@ -173,8 +211,35 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_come_again_is_kept_when_the_link_is_gone() {
+        let (buffer, mut batch) = (Buffer::new(2, false), Batch::default());
+        for n in 0..3 {
+            assert!(buffer.push(message(n)));
+        }
+        assert!(buffer.leave(crate::tests::link(1)).is_some());
+        assert!(buffer.push(message(3)));
+        buffer.empty();
+        // Two windows are not kept, or a consumer that is not read would gather one with each failover.
+        assert_eq!(take(&buffer, &mut batch), Some(0));
+        assert_eq!(take(&buffer, &mut batch), Some(1));
+        assert_eq!(take(&buffer, &mut batch), None);
+    }
+
+    #[test]
+    fn nothing_more_is_taken_from_a_link_that_is_being_left() {
+        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
+        assert!(buffer.push(message(1)));
+        assert!(buffer.leave(crate::tests::link(1)).is_some());
+        assert!(buffer.push(message(2)));
+        assert_eq!(take(&buffer, &mut batch), None);
+        buffer.empty();
+        assert!(buffer.push(message(3)));
+        assert_eq!(take(&buffer, &mut batch), Some(3));
+    }
+
+    #[test]
     fn there_is_room_for_two_windows_and_no_more() {
-        let buffer = Buffer::new(1);
+        let buffer = Buffer::new(1, true);
         for n in 0..3 {
             assert!(buffer.push(message(n)));
         }
@@ -183,7 +248,7 @@ mod tests {
 
     #[test]
     fn an_end_comes_after_what_was_there() {
-        let (buffer, mut batch) = (Buffer::new(1), Batch::default());
+        let (buffer, mut batch) = (Buffer::new(1, true), Batch::default());
         buffer.push(message(1));
         buffer.end(None);
         assert_eq!(take(&buffer, &mut batch), Some(1));

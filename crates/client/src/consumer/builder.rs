@@ -114,6 +114,7 @@ impl ConsumerBuilder {
         self.check()?;
         let prefetch = self.prefetch_size();
         let id = self.session.next_consumer_id();
+        let comes_again = self.destination.kind.is_queue() || self.durable.is_some();
         let info = ConsumerInfo {
             consumer_id: Some(id.clone()),
             destination: Some(self.destination.clone()),
@@ -126,15 +127,19 @@ impl ConsumerBuilder {
             exclusive: self.is_exclusive,
             ..ConsumerInfo::default()
         };
-        let buffer = Arc::new(Buffer::new(prefetch));
-        let shared =
-            ConsumerShared { session: self.session, id: id.clone(), destination: self.destination };
+        let buffer = Arc::new(Buffer::new(prefetch, comes_again));
+        let shared = ConsumerShared {
+            session: self.session,
+            id: id.clone(),
+            destination: self.destination,
+            buffer: buffer.clone(),
+        };
         let connection = shared.session.connection.clone();
         // First the route: the broker may dispatch before it answers. Made here, the consumer is also
         // removed if this future is dropped.
         let add = RouteChange::Add(id, buffer.clone());
         connection.routes.send(add).await.map_err(|_| Error::closed())?;
-        let mut consumer = Consumer::new(Arc::new(shared), buffer);
+        let mut consumer = Consumer::new(Arc::new(shared));
         let accepted = connection.request("the consumer", info).await;
         consumer.is_declared = accepted.is_ok();
         accepted.map(|()| consumer)

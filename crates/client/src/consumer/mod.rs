@@ -3,6 +3,7 @@
 pub(crate) mod buffer;
 mod builder;
 pub(crate) mod core;
+pub(crate) mod hands;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -18,7 +19,7 @@ pub use self::builder::ConsumerBuilder;
 
 use self::buffer::{Batch, Buffer, Dispatched, Next};
 use self::core::{Ack, AckCore};
-use crate::connection::NONE_DELIVERED;
+use self::hands::Settled;
 use crate::connection::router::RouteChange;
 use crate::delivery::Delivery;
 use crate::error::Result;
@@ -45,14 +46,12 @@ use crate::session::{AckMode, Note, SessionShared};
 /// ```
 pub struct Consumer {
     shared: Arc<ConsumerShared>,
-    buffer: Arc<Buffer>,
     batch: Batch,
     acks: AckCore,
     /// Something on its way to the transport or the session, waiting for room.
     outgoing: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     /// A message that is handed out once `outgoing` is done.
     held: Option<Delivery>,
-    last_delivered: i64,
     is_over: bool,
     /// Whether a broker knows of it, so that it is to be removed there.
     is_declared: bool,
@@ -63,19 +62,18 @@ pub(crate) struct ConsumerShared {
     pub(crate) session: Arc<SessionShared>,
     pub(crate) id: ConsumerId,
     pub(crate) destination: Destination,
+    pub(crate) buffer: Arc<Buffer>,
 }
 
 impl Consumer {
-    fn new(shared: Arc<ConsumerShared>, buffer: Arc<Buffer>) -> Self {
+    fn new(shared: Arc<ConsumerShared>) -> Self {
         let acks = AckCore::new(shared.session.mode);
         Self {
             shared,
-            buffer,
             batch: Batch::default(),
             acks,
             outgoing: None,
             held: None,
-            last_delivered: NONE_DELIVERED,
             is_over: false,
             is_declared: true,
         }
@@ -114,7 +112,7 @@ impl Consumer {
             self.shared.send(ack).await;
         }
         let connection = self.shared.session.connection.clone();
-        let goodbye = connection.remove(self.shared.id.clone().into(), self.last_delivered);
+        let goodbye = connection.remove(self.shared.id.clone().into(), self.last_delivered());
         let closed = connection.request("closing the consumer", goodbye).await;
         self.is_declared = false;
         closed
@@ -140,12 +138,12 @@ impl Consumer {
             }
             // To ask for the next message is to be done with the one before.
             if self.shared.session.mode.is_automatic()
-                && let Some(ack) = self.acks.take_due(self.buffer.prefetch())
+                && let Some(ack) = self.take_done()
             {
                 self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
                 continue;
             }
-            match self.buffer.poll_next(&mut self.batch, cx) {
+            match self.shared.buffer.poll_next(&mut self.batch, cx) {
                 Poll::Ready(Next::Message(dispatched)) => self.hold(dispatched),
                 Poll::Ready(Next::End(end)) => {
                     self.is_over = true;
@@ -161,14 +159,28 @@ impl Consumer {
         }
     }
 
+    /// What is to be acknowledged now that the application has done with what it was handed: all of it, if
+    /// the link is being left.
+    fn take_done(&mut self) -> Option<Ack> {
+        let buffer = &self.shared.buffer;
+        match buffer.hands.is_leaving() {
+            true => self.acks.take_rest(),
+            false => self.acks.take_due(buffer.prefetch()),
+        }
+    }
+
+    fn last_delivered(&self) -> i64 {
+        self.shared.buffer.hands.last_delivered()
+    }
+
     /// Prepares to hand a message out: the session is told first where it acknowledges together.
     fn hold(&mut self, dispatched: Dispatched) {
         let Dispatched { link, message, redelivery_counter } = dispatched;
         if let Some(id) = &message.message_id {
-            self.last_delivered = id.broker_sequence_id;
+            self.shared.buffer.hands.take(link, id.broker_sequence_id);
             if self.shared.session.mode == AckMode::Client {
                 let (shared, id) = (self.shared.clone(), id.clone());
-                let prefetch = self.buffer.prefetch();
+                let prefetch = self.shared.buffer.prefetch();
                 self.outgoing = Some(Box::pin(async move {
                     let consumer = shared.clone();
                     shared.session.note(Note::Delivered { consumer, link, id, prefetch }).await;
@@ -191,8 +203,19 @@ impl ConsumerShared {
         self.session.connection.say(ack.into(), link).await;
     }
 
+    /// Acknowledges all that was handed out.
     async fn sending(self: Arc<Self>, ack: Ack) {
         self.send(ack).await;
+        if let Some(settled) = self.buffer.hands.put_down_all() {
+            self.settled(settled).await;
+        }
+    }
+
+    /// Tells the transport that a link that is being left may be left, as far as this consumer goes.
+    pub(crate) async fn settled(&self, settled: Settled) {
+        let Settled { link, last_delivered } = settled;
+        let transport = &self.session.connection.transport;
+        transport.settled(link, self.id.clone(), last_delivered).await;
     }
 
     /// Whether what this link dispatched can still be acknowledged.
@@ -214,7 +237,7 @@ impl Drop for Consumer {
         let shared = self.shared.clone();
         let outgoing = self.outgoing.take();
         let rest = if std::thread::panicking() { None } else { self.acks.take_rest() };
-        let last_delivered = self.last_delivered;
+        let last_delivered = self.last_delivered();
         let is_declared = self.is_declared;
         let runtime = shared.session.connection.runtime.clone();
         drop(runtime.spawn(async move {

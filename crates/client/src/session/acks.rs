@@ -49,6 +49,9 @@ async fn run(mut notes: mpsc::Receiver<Note>) {
                 for (core, owner) in consumers.values_mut() {
                     if let (Some(ack), Some(consumer)) = (core.take_all(), owner.take()) {
                         consumer.send(ack).await;
+                        if let Some(settled) = consumer.buffer.hands.put_down_all() {
+                            consumer.settled(settled).await;
+                        }
                     }
                 }
                 // Whoever asked may have gone.

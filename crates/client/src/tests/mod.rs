@@ -1,5 +1,6 @@
 //! The client against a scripted broker, over a real socket.
 
+mod moves;
 mod peer;
 
 use rewire_failover::core::LinkId;

@@ -29,7 +29,11 @@ impl Peer {
     }
 
     pub(super) fn uri(&self) -> String {
-        format!("failover:(tcp://{})", self.listener.local_addr().unwrap())
+        format!("failover:({})", self.address())
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("tcp://{}", self.listener.local_addr().unwrap())
     }
 
     /// Takes the next connection and does the handshake.

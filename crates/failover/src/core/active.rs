@@ -13,6 +13,9 @@ use crate::error::{DialError, GaveUp, LostReason, RequestError};
 impl FailoverCore {
     pub(super) fn on_received(&mut self, now: Instant, link: LinkId, command: Command) {
         // A link that is not the active one has no say.
+        if let Command::BrokerInfo(info) = &command {
+            self.on_broker_info(link, info);
+        }
         if self.state.link() != Some(link) {
             return;
         }
@@ -24,7 +27,7 @@ impl FailoverCore {
                 self.tracker.forget(&id.clone().into());
             }
             if let Command::ConnectionControl(control) = &command {
-                self.on_connection_control(control);
+                self.on_connection_control(now, control);
                 self.keep_standbys(now);
             }
             self.deliver(Incoming::Command(link, command));
@@ -41,6 +44,7 @@ impl FailoverCore {
                 Ok(answer) => self.complete(number, Ok(answer)),
                 Err(cause) => self.refuse(number, cause),
             }
+            self.depart_if_settled(now);
         }
     }
 
@@ -105,6 +109,7 @@ impl FailoverCore {
         }
         let State::Replaying(_, replay) = &mut self.state else {
             self.complete(number, Err(RequestError::Unsendable(error)));
+            self.depart_if_settled(now);
             return;
         };
         let Some(command) = replay.unanswered.remove(&number) else { return };
@@ -142,13 +147,14 @@ impl FailoverCore {
         if self.on_standby_lost(now, link) {
             return;
         }
-        let State::Connected(active) = &self.state else { return };
+        let (State::Connected(active) | State::Leaving(active, _)) = &self.state else { return };
         if active.link != link {
             return;
         }
         let Active { broker, name, .. } = active.clone();
         self.pool.failed(&broker);
-        self.deliver(Incoming::Interrupted(link));
+        self.planned = None;
+        self.interrupt(link);
         let cause = reason.clone();
         self.event(Event::Interrupted { broker: name.to_string(), cause });
         self.outage = Some(Outage { since: now, last_error: None });

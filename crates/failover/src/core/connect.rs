@@ -23,9 +23,7 @@ impl FailoverCore {
 
     pub(super) fn begin_round(&mut self, now: Instant) {
         if let Some(active) = self.take_standby() {
-            let others = self.pool.round(&mut self.rng).into_iter();
-            let rest = others.filter(|broker| *broker != active.broker).collect();
-            self.greet(now, Attempt { active, rest, all_refused: true });
+            self.greet_first(now, active);
             return;
         }
         let mut rest: VecDeque<_> = self.pool.round(&mut self.rng).into();
@@ -71,8 +69,9 @@ impl FailoverCore {
         }
     }
 
-    pub(super) fn replay(&mut self, attempt: Attempt, commands: Vec<Command>) {
+    pub(super) fn replay(&mut self, attempt: Attempt, mut commands: Vec<Command>) {
         let total = commands.len();
+        self.clearing.close_consumers(&mut commands);
         let mut unanswered = BTreeMap::new();
         for command in commands {
             if command.is_response_required() {
@@ -157,14 +156,17 @@ impl FailoverCore {
         let link = active.link;
         let broker = active.name.to_string();
         self.state = State::Connected(active.clone());
+        self.since = Some(now);
         self.deliver(Incoming::Resumed(link));
         let resent = self.transmit_waiting(&active);
+        self.open_consumers(link);
         self.event(if replayed == 0 {
             Event::Connected { broker }
         } else {
             Event::Resumed { broker, outage, replayed, resent }
         });
         self.standby_backoff.reset();
+        self.trim_standbys();
         self.keep_standbys(now);
     }
 

@@ -20,7 +20,7 @@ impl FailoverCore {
 
     pub(super) fn on_close(&mut self) {
         match std::mem::replace(&mut self.state, State::Closed) {
-            State::Connected(active) => {
+            State::Connected(active) | State::Leaving(active, _) => {
                 let goodbye = Command::from(rewire_protocol::ShutdownInfo::default());
                 self.outputs.push_back(Output::Transmit(active.link, Arc::new(goodbye), None));
                 self.outputs.push_back(Output::Hangup(active.link));

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rewire_protocol::{Command, EncodeError, Throwable};
+use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
+use super::moves::MoveReason;
 use super::topology::Topology;
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 use crate::uri::BrokerUri;
@@ -20,6 +21,12 @@ impl LinkId {
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
+    }
+
+    /// Its number; the first is 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -56,6 +63,18 @@ pub enum Input {
     Lost(LinkId, LostReason),
     /// A command that was to be transmitted, and whose answer is waited for, cannot be put on the wire.
     Unsendable(LinkId, i32, EncodeError),
+    /// The application has dealt with the end of this link: what it delivered and was not handed out is
+    /// gone, so that the next link may deliver it again. Consumers stay closed until then.
+    Cleared(LinkId),
+    /// On a link that is being left: a consumer has acknowledged what it will, and holds nothing more.
+    Settled {
+        /// The link that is being left.
+        link: LinkId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The broker's number of the message handed out last, or -1: what came after it was not seen.
+        last_delivered_sequence_id: i64,
+    },
     /// The time that [`poll_timeout`](super::FailoverCore::poll_timeout) named has come.
     Timeout,
     /// Stop.
@@ -112,6 +131,10 @@ pub enum Output {
 pub enum Incoming {
     /// A command came over this link: a dispatch, a control, an error.
     Command(LinkId, Command),
+    /// This link is going to be left for another broker. No more messages are to be taken from it; what
+    /// was handed out is to be acknowledged, and [`Input::Settled`] said of each consumer. It ends with
+    /// `Interrupted` when that is done, or after two seconds.
+    Leaving(LinkId),
     /// The link is gone. What it dispatched and was not acknowledged will come again, over another.
     Interrupted(LinkId),
     /// A link is there, and the broker has accepted all there was to restore.
@@ -162,6 +185,15 @@ pub enum Event {
         replayed: usize,
         /// How many unanswered requests were sent again.
         resent: usize,
+    },
+    /// The connection moves to another broker, in order.
+    Rebalancing {
+        /// The broker that is left.
+        from: String,
+        /// The broker that it moves to.
+        to: String,
+        /// Why.
+        reason: MoveReason,
     },
     /// The cluster looks different from what was known.
     TopologyChanged(Arc<Topology>),

@@ -7,15 +7,19 @@
 //! - `pool`: the brokers there are, and the order of a round;
 //! - `backoff`: how long to wait between rounds;
 //! - `standby`: links kept ready on other brokers;
+//! - `moves`: to another broker in order, though the link is well;
+//! - `clearing`: consumers that stay closed until the application has dealt with the lost link;
 //! - `topology`: the cluster as it is known;
 //! - `requests`: what waits for a broker or for its answer;
 //! - `offline`: what is answered without a broker.
 
 mod active;
 mod backoff;
+mod clearing;
 mod connect;
 mod end;
 mod io;
+mod moves;
 mod offline;
 mod pool;
 mod requests;
@@ -32,9 +36,12 @@ use rand::rngs::SmallRng;
 use rewire_protocol::{Command, Response};
 
 pub use self::io::{Completion, Event, Incoming, Input, LinkId, Output, Request, RequestId};
+pub use self::moves::MoveReason;
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
 use self::backoff::Backoff;
+use self::clearing::Clearing;
+use self::moves::PlannedMove;
 use self::pool::BrokerPool;
 use self::requests::Requests;
 use self::standby::Standby;
@@ -81,6 +88,11 @@ pub struct FailoverCore {
     had_link: bool,
     /// Since when there is no link, and what was tried.
     outage: Option<Outage>,
+    /// Since when there is one.
+    since: Option<Instant>,
+    /// A move that is going to happen, while connected.
+    planned: Option<PlannedMove>,
+    clearing: Clearing,
 }
 
 /// What to do, in order. Borrows the core: nothing can happen before all is taken out.
@@ -114,7 +126,7 @@ impl FailoverCore {
             Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
         );
         Self {
-            pool: BrokerPool::new(brokers, options.randomize),
+            pool: BrokerPool::new(brokers, &options),
             backoff: backoff.clone(),
             options,
             limits,
@@ -130,6 +142,9 @@ impl FailoverCore {
             failed_rounds: 0,
             had_link: false,
             outage: None,
+            since: None,
+            planned: None,
+            clearing: Clearing::default(),
         }
     }
 
@@ -146,6 +161,10 @@ impl FailoverCore {
             Input::Unsendable(link, number, error) => {
                 self.on_unsendable(now, link, number, error);
             }
+            Input::Cleared(link) => self.on_cleared(link),
+            Input::Settled { link, consumer, last_delivered_sequence_id } => {
+                self.on_settled(now, link, consumer, last_delivered_sequence_id);
+            }
             Input::Timeout => {}
             Input::Close => self.on_close(),
         }
@@ -157,10 +176,11 @@ impl FailoverCore {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let round = match &self.state {
             State::Waiting(until) => Some(*until),
+            State::Leaving(_, departure) => Some(departure.until),
+            State::Connected(_) => self.planned.as_ref().and_then(PlannedMove::due),
             State::Idle
             | State::Dialing(_)
             | State::Replaying(..)
-            | State::Connected(_)
             | State::Failed(_)
             | State::Closed => None,
         };
@@ -194,8 +214,16 @@ impl FailoverCore {
         if self.next_message_timeout().is_some_and(|due| due <= now) {
             self.time_out_messages(now);
         }
-        if matches!(self.state, State::Waiting(until) if until <= now) {
-            self.begin_round(now);
+        match &self.state {
+            State::Waiting(until) if *until <= now => self.begin_round(now),
+            State::Leaving(_, departure) if departure.until <= now => self.depart_if_settled(now),
+            State::Connected(_) => {
+                let due = self.planned.as_ref().and_then(PlannedMove::due);
+                if due.is_some_and(|due| due <= now) {
+                    self.begin_move(now);
+                }
+            }
+            _ => {}
         }
         if self.standby_due.is_some_and(|due| due <= now) {
             self.standby_due = None;

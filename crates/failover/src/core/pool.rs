@@ -1,10 +1,15 @@
 //! The brokers there are to try, and the order of a round.
 
+use std::collections::VecDeque;
+
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::topology::{BrokerSource, KnownBroker, Topology};
-use crate::uri::BrokerUri;
+use crate::uri::{BrokerUri, FailoverOptions};
+
+/// Brokers whose published address is remembered.
+const MAX_NAMES: usize = 64;
 
 /// The configured brokers, and those that brokers have named.
 #[derive(Debug)]
@@ -12,20 +17,65 @@ pub(crate) struct BrokerPool {
     configured: Vec<BrokerUri>,
     pushed: Vec<BrokerUri>,
     randomize: bool,
+    /// The brokers that are preferred, and are tried first then.
+    priority: Option<Vec<BrokerUri>>,
+    /// Brokers by the address they were dialled at, and the one they publish.
+    names: VecDeque<(BrokerUri, BrokerUri)>,
     /// The broker that was lost or failed last: tried last in the next round.
     last_failed: Option<BrokerUri>,
 }
 
 impl BrokerPool {
     /// Brokers that are the same, by host as written and port, are kept once.
-    pub(crate) fn new(configured: Vec<BrokerUri>, randomize: bool) -> Self {
+    pub(crate) fn new(configured: Vec<BrokerUri>, options: &FailoverOptions) -> Self {
         let mut brokers: Vec<BrokerUri> = Vec::with_capacity(configured.len());
         for broker in configured {
             if !brokers.contains(&broker) {
                 brokers.push(broker);
             }
         }
-        Self { configured: brokers, pushed: Vec::new(), randomize, last_failed: None }
+        // Java: without a list, the first of the configured brokers.
+        let first = || brokers.first().cloned().into_iter().collect();
+        let priority = options.priority_backup.then(|| match options.priority_uris.as_slice() {
+            [] => first(),
+            some => some.to_vec(),
+        });
+        Self {
+            configured: brokers,
+            pushed: Vec::new(),
+            randomize: options.randomize,
+            priority,
+            names: VecDeque::new(),
+            last_failed: None,
+        }
+    }
+
+    /// A broker publishes another address than the one it was dialled at.
+    pub(crate) fn is_called(&mut self, dialed: BrokerUri, called: BrokerUri) {
+        self.names.retain(|(known, _)| *known != dialed);
+        if dialed != called {
+            self.names.push_back((dialed, called));
+            if self.names.len() > MAX_NAMES {
+                self.names.pop_front();
+            }
+        }
+    }
+
+    /// Whether two addresses are known to lead to one broker.
+    pub(crate) fn is_same(&self, one: &BrokerUri, other: &BrokerUri) -> bool {
+        self.name(one) == self.name(other)
+    }
+
+    /// The address a broker publishes, where it is known.
+    fn name<'b>(&'b self, broker: &'b BrokerUri) -> &'b BrokerUri {
+        let known = self.names.iter().find(|(dialed, _)| dialed == broker);
+        known.map_or(broker, |(_, called)| called)
+    }
+
+    /// Whether a broker is preferred to others by the option `priorityBackup`.
+    pub(crate) fn is_priority(&self, broker: &BrokerUri) -> bool {
+        let priority = self.priority.as_deref().unwrap_or_default();
+        priority.iter().any(|preferred| self.is_same(preferred, broker))
     }
 
     /// Takes a list that a broker sent in place of the last one; false when it names the same brokers.
@@ -72,11 +122,20 @@ impl BrokerPool {
     ///
     /// Java: shuffled with `randomize`, but the one that failed last always comes last.
     pub(crate) fn round(&self, rng: &mut impl Rng) -> Vec<BrokerUri> {
-        let failed = |broker: &BrokerUri| self.last_failed.as_ref() == Some(broker);
-        let (last, mut round): (Vec<_>, Vec<_>) = self.all().cloned().partition(failed);
+        let failed = |broker: &BrokerUri| {
+            self.last_failed.as_ref().is_some_and(|failed| self.is_same(failed, broker))
+        };
+        let mut brokers: Vec<BrokerUri> = Vec::new();
+        for broker in self.all() {
+            if !brokers.iter().any(|known| self.is_same(known, broker)) {
+                brokers.push(broker.clone());
+            }
+        }
+        let (last, mut round): (Vec<_>, Vec<_>) = brokers.into_iter().partition(failed);
         if self.randomize {
             round.shuffle(rng);
         }
+        round.sort_by_key(|broker| !self.is_priority(broker));
         round.extend(last);
         round
     }
@@ -90,7 +149,8 @@ mod tests {
     use super::*;
 
     fn pool(brokers: &[&str], randomize: bool) -> BrokerPool {
-        BrokerPool::new(brokers.iter().map(|uri| uri.parse().unwrap()).collect(), randomize)
+        let options = FailoverOptions { randomize, ..FailoverOptions::default() };
+        BrokerPool::new(brokers.iter().map(|uri| uri.parse().unwrap()).collect(), &options)
     }
 
     fn round(pool: &BrokerPool, seed: u64) -> Vec<String> {

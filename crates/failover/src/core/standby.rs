@@ -1,8 +1,10 @@
-//! Links kept ready on other brokers, so that a lost link is replaced without a dial: `backup`.
+//! Links kept ready on other brokers, so that a lost link is replaced without a dial (`backup`), or to
+//! move to (`priorityBackup`, and what brokers ask for).
 
 use std::time::Instant;
 
 use super::io::{LinkId, Output};
+use super::moves::MoveReason;
 use super::state::{Active, State};
 use super::{FailoverCore, after};
 use crate::uri::BrokerUri;
@@ -24,26 +26,70 @@ impl FailoverCore {
     /// Dials as many standbys as are wanted and missing, on brokers that have none and are not in use.
     pub(super) fn keep_standbys(&mut self, now: Instant) {
         let State::Connected(current) = &self.state else { return };
-        if !self.options.backup || self.standby_due.is_some_and(|due| due > now) {
+        if self.standby_due.is_some_and(|due| due > now) {
             return;
         }
         self.standby_due = None;
-        let wanted = usize::try_from(self.options.backup_pool_size).unwrap_or(usize::MAX);
         let current = current.broker.clone();
+        let seeks_priority = self.seeks_priority();
+        let wanted = self.wanted_standbys();
         for broker in self.pool.round(&mut self.rng) {
-            if self.standbys.len() >= wanted {
-                break;
-            }
-            let is_taken = |standby: &Standby| standby.active.broker == broker;
-            if broker != current && !self.standbys.iter().any(is_taken) {
+            let is_sought = seeks_priority && self.pool.is_priority(&broker);
+            let is_taken = |standby: &Standby| self.pool.is_same(&standby.active.broker, &broker);
+            // One with priority comes beside the pool: while it is away it would keep others out.
+            let is_ordinary = |standby: &&Standby| {
+                !(seeks_priority && self.pool.is_priority(&standby.active.broker))
+            };
+            let ordinary = self.standbys.iter().filter(is_ordinary).count();
+            if (is_sought || ordinary < wanted)
+                && !self.pool.is_same(&broker, &current)
+                && !self.standbys.iter().any(is_taken)
+            {
                 self.dial_standby(broker);
             }
         }
     }
 
-    fn dial_standby(&mut self, broker: BrokerUri) {
+    /// How many standbys the option `backup` asks for.
+    fn wanted_standbys(&self) -> usize {
+        match self.options.backup {
+            true => usize::try_from(self.options.backup_pool_size).unwrap_or(usize::MAX),
+            false => 0,
+        }
+    }
+
+    /// Whether a broker with priority is looked for, there being a link to one without.
+    fn seeks_priority(&self) -> bool {
+        let State::Connected(current) = &self.state else { return false };
+        self.options.priority_backup && !self.pool.is_priority(&current.broker)
+    }
+
+    pub(super) fn dial_standby(&mut self, broker: BrokerUri) -> LinkId {
         let active = self.dial_link(broker);
+        let link = active.link;
         self.standbys.push(Standby { active, ready: false });
+        link
+    }
+
+    /// Lets go of standbys that nobody wants any more: those of moves that are off, and of brokers with
+    /// priority once there is a link to one.
+    pub(super) fn trim_standbys(&mut self) {
+        let wanted = self.wanted_standbys();
+        let seeks_priority = self.seeks_priority();
+        let Self { standbys, planned, pool, outputs, .. } = self;
+        let mut kept = 0;
+        standbys.retain(|standby| {
+            let broker = &standby.active.broker;
+            let is_target = planned.as_ref().is_some_and(|planned| planned.is_to(broker));
+            let is_sought = seeks_priority && pool.is_priority(broker);
+            let is_spare = !is_sought && kept < wanted;
+            kept += usize::from(is_spare);
+            let is_kept = is_target || is_sought || is_spare;
+            if !is_kept {
+                outputs.push_back(Output::Hangup(standby.active.link));
+            }
+            is_kept
+        });
     }
 
     /// Whether the link is a standby's; then it is ready, and takes over at once if a link is looked for.
@@ -61,28 +107,48 @@ impl FailoverCore {
             }
             State::Idle
             | State::Replaying(..)
-            | State::Connected(_)
+            | State::Leaving(..)
             | State::Failed(_)
             | State::Closed => {}
+            State::Connected(_) => {
+                let broker = standby.active.broker.clone();
+                if self.planned.is_none() && self.seeks_priority() && self.pool.is_priority(&broker)
+                {
+                    self.plan_move(now, broker, MoveReason::Priority);
+                }
+                self.on_move_dialed(now, link);
+            }
         }
         true
     }
 
     /// Whether the link was a standby's; then another is looked for, after a while.
     pub(super) fn on_standby_lost(&mut self, now: Instant, link: LinkId) -> bool {
-        let before = self.standbys.len();
-        self.standbys.retain(|standby| standby.active.link != link);
-        if self.standbys.len() == before {
-            return false;
-        }
+        let place = self.standbys.iter().position(|standby| standby.active.link == link);
+        let Some(place) = place else { return false };
+        let broker = self.standbys.remove(place).active.broker;
+        self.forget_move_to(&broker);
         self.standby_due = Some(after(now, self.standby_backoff.next()));
         true
     }
 
-    /// The first standby that is ready.
+    /// A standby that is ready: the first, or the first of those with priority.
     pub(super) fn take_standby(&mut self) -> Option<Active> {
-        let ready = self.standbys.iter().position(|standby| standby.ready)?;
+        let is_better = |standby: &Standby| {
+            standby.ready
+                && self.options.priority_backup
+                && self.pool.is_priority(&standby.active.broker)
+        };
+        let better = self.standbys.iter().position(is_better);
+        let ready = better.or_else(|| self.standbys.iter().position(|standby| standby.ready))?;
         Some(self.standbys.remove(ready).active)
+    }
+
+    /// The standby with this link, if it is ready.
+    pub(super) fn take_standby_on(&mut self, link: LinkId) -> Option<Active> {
+        let is_it = |standby: &Standby| standby.active.link == link && standby.ready;
+        let place = self.standbys.iter().position(is_it)?;
+        Some(self.standbys.remove(place).active)
     }
 
     /// Lets go of all standbys.

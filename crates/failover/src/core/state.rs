@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rewire_protocol::Command;
+use rewire_protocol::{Command, ConsumerId, RemoveInfo};
 
 use super::io::LinkId;
 use crate::error::{DialError, GaveUp};
@@ -12,10 +12,10 @@ use crate::uri::BrokerUri;
 
 /// ```text
 ///  Idle ──Start──▶ Dialing ──Dialed ok──▶ Replaying ──all answered──▶ Connected
-///                  ▲  ▲  └─failed, next─┘   │ refused, lost              │ Lost
-///                  │  └─────────────────────┘ next broker                │
-///                  │ Timeout                                             │
-///               Waiting ◀──────────── round exhausted ◀─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
+///                  ▲  ▲  └─failed, next─┘   │ ▲ refused, lost        Lost │ │ a move's link is ready
+///                  │  └─────────────────────┘ │ next broker             │ ▼
+///                  │ Timeout                  └──────settled────────────┼─Leaving
+///               Waiting ◀──────────── round exhausted ◀─ ─ ─ ─ ─ ─ ─ ─ ─┴──┘ Lost
 ///                  │ attempts spent
 ///                  ▼
 ///               Failed          any ──Close──▶ Closed
@@ -32,6 +32,8 @@ pub(crate) enum State {
     Replaying(Attempt, Replay),
     /// A broker is there and knows all.
     Connected(Active),
+    /// A broker is there and is going to be left for another.
+    Leaving(Active, Departure),
     /// Until the next round.
     Waiting(Instant),
     /// No more is tried.
@@ -58,6 +60,19 @@ pub(crate) struct Active {
     pub(crate) name: Arc<str>,
 }
 
+/// What is waited for before a broker is left.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    /// The standby to go to.
+    pub(crate) target: LinkId,
+    /// When no more is waited for.
+    pub(crate) until: Instant,
+    /// Consumers that may hold something.
+    pub(crate) unsettled: Vec<ConsumerId>,
+    /// What is said of those that do not.
+    pub(crate) farewells: Vec<RemoveInfo>,
+}
+
 /// Commands of a replay that are not answered yet.
 #[derive(Debug)]
 pub(crate) struct Replay {
@@ -77,7 +92,7 @@ impl State {
     pub(crate) const fn link(&self) -> Option<LinkId> {
         match self {
             Self::Replaying(attempt, _) => Some(attempt.active.link),
-            Self::Connected(active) => Some(active.link),
+            Self::Connected(active) | Self::Leaving(active, _) => Some(active.link),
             Self::Idle | Self::Dialing(_) | Self::Waiting(_) | Self::Failed(_) | Self::Closed => {
                 None
             }

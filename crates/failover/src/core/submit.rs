@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, Throwable};
 
-use super::io::{Completion, Output, Request};
+use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
 use super::state::State;
 use super::{FailoverCore, done_response, offline};
@@ -22,6 +22,7 @@ impl FailoverCore {
             | State::Dialing(_)
             | State::Replaying(..)
             | State::Connected(_)
+            | State::Leaving(..)
             | State::Waiting(_) => None,
         };
         if let Some(reason) = refused {
@@ -34,7 +35,9 @@ impl FailoverCore {
         let tracked = self.tracker.track(&command);
         let command = Arc::new(command);
         match &self.state {
-            State::Connected(active) => {
+            State::Connected(active) | State::Leaving(active, _)
+                if self.is_sent_now(link, &command) =>
+            {
                 let is_done = completion == Completion::Transmitted;
                 let completes = is_done.then_some(id);
                 self.outputs.push_back(Output::Transmit(active.link, command.clone(), completes));
@@ -46,8 +49,9 @@ impl FailoverCore {
                     self.requests.push(Some(entry));
                 }
             }
-            // The broker has heard of what is removed, if it was replayed: it has to hear this too.
-            State::Replaying(..) => {
+            // During a replay: the broker has heard of what is removed, if it was replayed, and has to
+            // hear this too.
+            State::Replaying(..) | State::Connected(_) | State::Leaving(..) => {
                 let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
                 self.requests.push(Some(entry));
             }
@@ -65,6 +69,15 @@ impl FailoverCore {
                     self.requests.push(Some(entry));
                 }
             }
+        }
+    }
+
+    /// Whether a command goes over the link that is there. When it is being left, only what belongs to it
+    /// or ends something on it does; new work waits for the next broker.
+    fn is_sent_now(&self, link: Option<LinkId>, command: &Command) -> bool {
+        match &self.state {
+            State::Leaving(..) => link.is_some() || matches!(command, Command::RemoveInfo(_)),
+            _ => true,
         }
     }
 

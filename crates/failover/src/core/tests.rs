@@ -1,7 +1,9 @@
 //! The rules of the machine, each as inputs and exact outputs.
 
+mod clearing;
 mod cluster;
 mod connecting;
+mod moves;
 mod replay;
 mod requests;
 
@@ -112,6 +114,7 @@ fn show(output: &Output) -> String {
         Output::Hangup(link) => format!("hangup {}", link.0),
         Output::Deliver(incoming) => match incoming {
             Incoming::Command(link, command) => format!("deliver {} {}", link.0, command.name()),
+            Incoming::Leaving(link) => format!("leaving {}", link.0),
             Incoming::Interrupted(link) => format!("interrupted {}", link.0),
             Incoming::Resumed(link) => format!("resumed {}", link.0),
             Incoming::Refused { command, .. } => format!("refused {}", command.name()),
@@ -129,6 +132,9 @@ fn show(output: &Output) -> String {
                 "event resumed {broker} after {} ms, {replayed} replayed, {resent} resent",
                 outage.as_millis()
             ),
+            Event::Rebalancing { from, to, reason } => {
+                format!("event rebalancing from {from} to {to}: {reason:?}")
+            }
             Event::TopologyChanged(topology) => {
                 let locations: Vec<_> =
                     topology.brokers().iter().map(|broker| broker.location.as_str()).collect();

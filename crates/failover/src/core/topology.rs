@@ -1,11 +1,14 @@
 //! The cluster as this client knows it: which brokers there are, and who said so.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use rewire_protocol::ConnectionControl;
+use rewire_protocol::{BrokerInfo, ConnectionControl};
 
 use super::FailoverCore;
-use super::io::Event;
+use super::io::{Event, LinkId};
+use super::moves::MoveReason;
+use super::state::State;
 use crate::uri::PushedBrokers;
 
 /// The brokers of the cluster, in the order in which a round tries them when nothing is left to chance.
@@ -53,7 +56,15 @@ impl FailoverCore {
     }
 
     /// A broker says what the cluster looks like. Java: `FailoverTransport.handleConnectionControl`.
-    pub(super) fn on_connection_control(&mut self, control: &ConnectionControl) {
+    ///
+    /// What it asks for is done in order, see `moves`.
+    pub(super) fn on_connection_control(&mut self, now: Instant, control: &ConnectionControl) {
+        let asked = control.reconnect_to.as_ref().map(|uri| uri.to_str().trim().to_owned());
+        if let Some(uri) = asked.filter(|uri| !uri.is_empty() && self.options.reconnect_supported)
+            && let Some(target) = PushedBrokers::parse(&uri).brokers.into_iter().next()
+        {
+            self.plan_move(now, target, MoveReason::Asked);
+        }
         if !self.options.update_uris_supported {
             return;
         }
@@ -62,9 +73,34 @@ impl FailoverCore {
             return;
         };
         let pushed = PushedBrokers::parse(&list.to_str());
-        if !pushed.brokers.is_empty() && self.pool.set_pushed(pushed.brokers) {
+        let Some(first) = pushed.brokers.first().cloned() else { return };
+        // Java: the same brokers in another order are no news.
+        if self.pool.set_pushed(pushed.brokers) {
             let topology = Arc::new(self.topology());
             self.event(Event::TopologyChanged(topology));
+            if control.rebalance_connection {
+                // A broker that balances its clients names another first to each of them. Java looks at
+                // the first of the list as it has shuffled it.
+                self.plan_move(now, first, MoveReason::Rebalance);
+            }
+        }
+    }
+
+    /// A broker says who it is, by the address that it publishes: it may be known by two names now.
+    pub(super) fn on_broker_info(&mut self, link: LinkId, info: &BrokerInfo) {
+        let standby = self.standbys.iter().find(|standby| standby.active.link == link);
+        let dialed = match &self.state {
+            State::Connected(active) | State::Leaving(active, _) if active.link == link => active,
+            State::Replaying(attempt, _) if attempt.active.link == link => &attempt.active,
+            _ => match standby {
+                Some(standby) => &standby.active,
+                None => return,
+            },
+        };
+        let called = info.broker_url.as_ref().map(|url| PushedBrokers::parse(&url.to_str()));
+        if let Some(called) = called.and_then(|called| called.brokers.into_iter().next()) {
+            let dialed = dialed.broker.clone();
+            self.pool.is_called(dialed, called);
         }
     }
 }

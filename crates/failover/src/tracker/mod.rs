@@ -132,6 +132,22 @@ impl ConnectionStateTracker {
         }
     }
 
+    /// The consumers, in the order in which they are replayed.
+    pub(crate) fn consumers(&self) -> impl Iterator<Item = &ConsumerId> {
+        let consumers = self.sessions.iter().flat_map(|session| &session.consumers);
+        consumers.filter_map(|info| info.consumer_id.as_ref())
+    }
+
+    /// What is known of a consumer.
+    pub(crate) fn consumer(&self, id: &ConsumerId) -> Option<&ConsumerInfo> {
+        let mut consumers = self.sessions.iter().flat_map(|session| &session.consumers);
+        consumers.find(|info| info.consumer_id.as_ref() == Some(id))
+    }
+
+    pub(crate) fn has_consumer(&self, id: &ConsumerId) -> bool {
+        self.consumer(id).is_some()
+    }
+
     /// The connection's name, once it was told.
     #[must_use]
     pub fn connection_id(&self) -> Option<&ConnectionId> {

@@ -32,9 +32,16 @@ type Reply = oneshot::Sender<Outcome>;
 
 pub(super) struct Driver {
     core: FailoverCore,
-    submissions: mpsc::Receiver<Submission>,
-    close: watch::Receiver<bool>,
+    inputs: Inputs,
     shell: Shell,
+}
+
+/// What comes from the application.
+pub(super) struct Inputs {
+    pub(super) submissions: mpsc::Receiver<Submission>,
+    pub(super) close: watch::Receiver<bool>,
+    /// The last link whose end the application has dealt with.
+    pub(super) cleared: watch::Receiver<Option<LinkId>>,
 }
 
 /// What the core's outputs act on.
@@ -58,6 +65,7 @@ enum Happened {
     Submitted(Submission),
     HandlesGone,
     CloseWanted,
+    Cleared(LinkId),
     Dialed(LinkId, Result<Link, DialError>),
     Link(LinkId, Step),
     RoomToDeliver,
@@ -68,10 +76,9 @@ impl Driver {
     pub(super) fn new(
         uri: FailoverUri,
         config: TransportConfig,
-        submissions: mpsc::Receiver<Submission>,
+        inputs: Inputs,
         deliveries: mpsc::Sender<Incoming>,
         events: broadcast::Sender<Event>,
-        close: watch::Receiver<bool>,
     ) -> (Self, watch::Receiver<Arc<Topology>>) {
         let dialer = Dialer::new(uri.clone(), &config);
         // Entropy enters here and nowhere else.
@@ -91,7 +98,7 @@ impl Driver {
             events,
             dialer,
         };
-        (Self { core, submissions, close, shell }, known)
+        (Self { core, inputs, shell }, known)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -104,6 +111,7 @@ impl Driver {
                     self.input(Input::Close);
                     break;
                 }
+                Happened::Cleared(link) => self.input(Input::Cleared(link)),
                 Happened::Dialed(id, Ok(link)) => self.on_dialed(id, link),
                 Happened::Dialed(id, Err(error)) => {
                     self.shell.dialing.remove(&id);
@@ -118,8 +126,8 @@ impl Driver {
             self.shell.flush_deliveries();
         }
         // What was submitted and not looked at is answered by the core like anything else.
-        self.submissions.close();
-        while let Ok(submission) = self.submissions.try_recv() {
+        self.inputs.submissions.close();
+        while let Ok(submission) = self.inputs.submissions.try_recv() {
             self.submit(submission);
         }
         self.shell.flush_deliveries();
@@ -128,7 +136,7 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Happened {
-        let Self { core, shell, submissions, close, .. } = self;
+        let Self { core, shell, inputs: Inputs { submissions, close, cleared } } = self;
         let backlog = shell.backlog();
         let Shell { links, dials, deliveries, undelivered, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
@@ -137,6 +145,7 @@ impl Driver {
         tokio::select! {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
+            Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
             () = sleep_until(due) => Happened::Timeout,
             (id, step) = step(links, is_full) => Happened::Link(id, step),
@@ -164,17 +173,24 @@ impl Driver {
             if !self.core.wants_submit() || self.shell.backlog() >= MAX_BACKLOG {
                 break;
             }
-            let Ok(submission) = self.submissions.try_recv() else { break };
+            let Ok(submission) = self.inputs.submissions.try_recv() else { break };
             self.submit(submission);
         }
     }
 
     fn submit(&mut self, submission: Submission) {
-        let Submission { command, completion, link, reply } = submission;
-        let id = RequestId(self.shell.next_request);
-        self.shell.next_request += 1;
-        self.shell.replies.insert(id, reply);
-        self.input(Input::Submit(Request { id, command, completion, link }));
+        let input = match submission {
+            Submission::Request { command, completion, link, reply } => {
+                let id = RequestId(self.shell.next_request);
+                self.shell.next_request += 1;
+                self.shell.replies.insert(id, reply);
+                Input::Submit(Request { id, command, completion, link })
+            }
+            Submission::Settled { link, consumer, last_delivered_sequence_id } => {
+                Input::Settled { link, consumer, last_delivered_sequence_id }
+            }
+        };
+        self.input(input);
     }
 
     fn on_dialed(&mut self, id: LinkId, link: Link) {
@@ -330,6 +346,14 @@ async fn step(links: &mut [Link], is_full: bool) -> (LinkId, Step) {
     .await
 }
 
+/// The next link whose end the application has dealt with; never, once it takes no more deliveries.
+async fn next_cleared(cleared: &mut watch::Receiver<Option<LinkId>>) -> Option<LinkId> {
+    match cleared.changed().await {
+        Ok(()) => *cleared.borrow_and_update(),
+        Err(_) => std::future::pending().await,
+    }
+}
+
 async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -347,6 +371,9 @@ fn trace(event: &Event) {
         }
         Event::Resumed { broker, outage, replayed, resent } => {
             tracing::info!(%broker, ?outage, replayed, resent, "resumed");
+        }
+        Event::Rebalancing { from, to, reason } => {
+            tracing::info!(%from, %to, ?reason, "rebalancing")
         }
         Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
         Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),

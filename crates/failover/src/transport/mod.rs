@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rewire_protocol::{Command, Limits};
+use rewire_protocol::{Command, ConsumerId, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use self::driver::Driver;
+use self::driver::{Driver, Inputs};
 #[cfg(not(feature = "tls"))]
 use self::no_tls as tls;
 #[cfg(feature = "tls")]
@@ -100,13 +100,18 @@ struct Shared {
     closing: watch::Sender<bool>,
 }
 
-/// A request on its way to the driver.
+/// Something on its way to the driver.
 #[derive(Debug)]
-struct Submission {
-    command: Command,
-    completion: Completion,
-    link: Option<LinkId>,
-    reply: oneshot::Sender<Outcome>,
+#[expect(clippy::large_enum_variant, reason = "nearly all are requests; a box each is dearer")]
+enum Submission {
+    Request {
+        command: Command,
+        completion: Completion,
+        link: Option<LinkId>,
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// See [`FailoverTransport::settled`].
+    Settled { link: LinkId, consumer: ConsumerId, last_delivered_sequence_id: i64 },
 }
 
 /// What became of a request, and over which link.
@@ -133,12 +138,16 @@ impl FailoverTransport {
         let (events, _) = broadcast::channel(config.events.max(1));
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
+        let (clearing, cleared) = watch::channel(None);
         warn_of_what_has_no_effect(uri);
+        let inputs = Inputs { submissions: submitted, close, cleared };
         let (driver, topology) =
-            Driver::new(uri.clone(), config, submitted, deliveries, events.clone(), close);
+            Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
         tokio::spawn(driver.run(end));
+        let settling = submissions.downgrade();
+        let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
         let shared = Shared { submissions, events, topology, ended, closing };
-        (Self { shared: Arc::new(shared) }, Deliveries { incoming: delivered })
+        (Self { shared: Arc::new(shared) }, deliveries)
     }
 
     /// Sends a command and waits for the answer, through any number of failovers.
@@ -169,10 +178,30 @@ impl FailoverTransport {
         link: Option<LinkId>,
     ) -> Pending {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission { command, completion, link, reply };
+        let submission = Submission::Request { command, completion, link, reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
         Pending { answer, link: None }
+    }
+
+    /// Says that a consumer has done with all it got over a link that is
+    /// [being left](Incoming::Leaving), everything submitted before included.
+    ///
+    /// `last_delivered_sequence_id` is the broker's number of the last message that the application has
+    /// seen, or -1. What came after it goes to others without the mark that it was delivered before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing was said; the link is left after two seconds all the same.
+    pub async fn settled(
+        &self,
+        link: LinkId,
+        consumer: ConsumerId,
+        last_delivered_sequence_id: i64,
+    ) {
+        let settled = Submission::Settled { link, consumer, last_delivered_sequence_id };
+        // When the driver has ended there is nothing to leave.
+        let _ = self.shared.submissions.send(settled).await;
     }
 
     /// The cluster as it is known.
@@ -203,15 +232,12 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 12] = [
-    "priorityBackup",
-    "priorityURIs",
+const NOT_OBEYED_YET: [&str; 9] = [
     "trackMessages",
     "maxCacheSize",
     "trackTransactionProducers",
     "updateURIsURL",
     "rebalanceUpdateURIs",
-    "reconnectSupported",
     "warnAfterReconnectAttempts",
     "detectTimeout",
     "requestTimeout",
@@ -259,9 +285,19 @@ impl Future for Pending {
 /// What comes from the broker, in order.
 ///
 /// When it is not read, no more is read from the broker: the broker's windows fill and it waits.
+///
+/// To ask for what comes after [`Incoming::Interrupted`] is to have dealt with it: only then the
+/// consumers are opened again, so that what they had been sent does not come while old copies of it are
+/// still handed out.
 #[derive(Debug)]
 pub struct Deliveries {
     incoming: mpsc::Receiver<Incoming>,
+    /// The link whose end was handed out last.
+    interrupted: Option<LinkId>,
+    /// The last link whose end was dealt with.
+    clearing: watch::Sender<Option<LinkId>>,
+    /// To the driver; does not keep it.
+    settling: mpsc::WeakSender<Submission>,
 }
 
 impl Deliveries {
@@ -271,12 +307,48 @@ impl Deliveries {
     ///
     /// Dropped, nothing is lost.
     pub async fn next(&mut self) -> Option<Incoming> {
-        self.incoming.recv().await
+        self.clear();
+        let incoming = self.incoming.recv().await;
+        self.note(incoming.as_ref());
+        incoming
     }
 
     /// The next thing that is there already.
     pub fn try_next(&mut self) -> Option<Incoming> {
-        self.incoming.try_recv().ok()
+        self.clear();
+        let incoming = self.incoming.try_recv().ok();
+        self.note(incoming.as_ref());
+        incoming
+    }
+
+    /// Says what [`FailoverTransport::settled`] says, for whoever only has the deliveries. The future does
+    /// not borrow them.
+    pub fn settled(
+        &self,
+        link: LinkId,
+        consumer: ConsumerId,
+        last_delivered_sequence_id: i64,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let settling = self.settling.clone();
+        async move {
+            let settled = Submission::Settled { link, consumer, last_delivered_sequence_id };
+            if let Some(submissions) = settling.upgrade() {
+                // When the driver has ended there is nothing to leave.
+                let _ = submissions.send(settled).await;
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(link) = self.interrupted.take() {
+            self.clearing.send_replace(Some(link));
+        }
+    }
+
+    const fn note(&mut self, incoming: Option<&Incoming>) {
+        if let Some(Incoming::Interrupted(link)) = incoming {
+            self.interrupted = Some(*link);
+        }
     }
 }
 

@@ -424,7 +424,10 @@ impl App {
         let is_over = matches!(
             outcome,
             Err(RequestError::NotSent(why) | RequestError::InDoubt { reason: why, .. })
-                if !matches!(why, GaveUp::TimedOut(_) | GaveUp::LinkGone)
+                if !matches!(why, GaveUp::TimedOut(_)
+                        | GaveUp::LinkGone
+                        | GaveUp::Removed
+                        | GaveUp::Refused(_))
         );
         match (purpose, outcome) {
             (Purpose::Connection, Err(_)) => self.wants_close = true,

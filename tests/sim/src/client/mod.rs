@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use rewire_failover::core::{
-    Completion, Event, FailoverCore, Input, LinkId, Output, Request, RequestId,
+    Completion, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId,
 };
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
@@ -197,7 +197,12 @@ impl Client {
             }
             Output::Deliver(incoming) => {
                 self.see(ctx, AtClient::Delivered(&incoming));
+                let cleared = match &incoming {
+                    Incoming::Interrupted(link) => Some(Input::Cleared(*link)),
+                    _ => None,
+                };
                 self.app.on_incoming(ctx, incoming);
+                return cleared;
             }
             Output::Complete(request, outcome) => self.complete(ctx, request, &outcome),
             Output::Event(event) => {

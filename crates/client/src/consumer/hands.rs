@@ -1,0 +1,142 @@
+//! What of a consumer is in the application's hands, and whether the link that sent it is being left.
+//!
+//! A link is left when every consumer has settled what it held. The router says that the link is being
+//! left, the application that it is done; whoever is second says so to the transport, once.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use rewire_failover::core::LinkId;
+
+use crate::connection::NONE_DELIVERED;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Hands {
+    /// The link that sent what is held; 0 for none, which is no link's number.
+    link: AtomicU64,
+    /// How many messages were handed out and are not done.
+    held: AtomicU32,
+    /// The broker's number of the message handed out last.
+    last_delivered: AtomicI64,
+    /// The link that is being left and was not settled yet; 0 for none.
+    leaving: AtomicU64,
+}
+
+/// A consumer has done with all it got over a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the transport waits to hear of it"]
+pub(crate) struct Settled {
+    pub(crate) link: LinkId,
+    pub(crate) last_delivered: i64,
+}
+
+impl Default for Hands {
+    fn default() -> Self {
+        Self {
+            link: AtomicU64::new(0),
+            held: AtomicU32::new(0),
+            last_delivered: AtomicI64::new(NONE_DELIVERED),
+            leaving: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Hands {
+    /// A message that came over this link is handed out.
+    pub(crate) fn take(&self, link: LinkId, broker_sequence_id: i64) {
+        if self.link.swap(link.number(), Ordering::SeqCst) != link.number() {
+            self.held.store(0, Ordering::SeqCst);
+        }
+        self.last_delivered.store(broker_sequence_id, Ordering::SeqCst);
+        self.held.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One message that came over this link is done: acknowledged, or dropped without.
+    pub(crate) fn put_down(&self, link: LinkId) -> Option<Settled> {
+        if self.link.load(Ordering::SeqCst) != link.number() {
+            return None;
+        }
+        let less = |held: u32| Some(held.saturating_sub(1));
+        let before = self.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        if before.is_ok_and(|before| before <= 1) { self.settle() } else { None }
+    }
+
+    /// All messages are done.
+    pub(crate) fn put_down_all(&self) -> Option<Settled> {
+        self.held.store(0, Ordering::SeqCst);
+        self.settle()
+    }
+
+    /// The link is being left.
+    pub(crate) fn leave(&self, link: LinkId) -> Option<Settled> {
+        self.leaving.store(link.number(), Ordering::SeqCst);
+        self.settle()
+    }
+
+    /// Whether a link is being left and something is still held of it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst) != 0
+    }
+
+    /// The link is gone, and with it the numbers it gave.
+    pub(crate) fn clear(&self) {
+        self.leaving.store(0, Ordering::SeqCst);
+        self.link.store(0, Ordering::SeqCst);
+        self.held.store(0, Ordering::SeqCst);
+        self.last_delivered.store(NONE_DELIVERED, Ordering::SeqCst);
+    }
+
+    /// The broker's number of the message handed out last, or -1.
+    pub(crate) fn last_delivered(&self) -> i64 {
+        self.last_delivered.load(Ordering::SeqCst)
+    }
+
+    fn settle(&self) -> Option<Settled> {
+        if self.held.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
+        match self.leaving.swap(0, Ordering::SeqCst) {
+            0 => None,
+            number => {
+                Some(Settled { link: LinkId::new(number), last_delivered: self.last_delivered() })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::link;
+
+    #[test]
+    fn who_holds_nothing_has_settled_at_once_and_says_so_once() {
+        let hands = Hands::default();
+        let settled = Settled { link: link(3), last_delivered: NONE_DELIVERED };
+        assert_eq!(hands.leave(link(3)), Some(settled));
+        assert_eq!(hands.put_down_all(), None);
+    }
+
+    #[test]
+    fn who_holds_something_has_settled_when_the_last_of_it_is_done() {
+        let hands = Hands::default();
+        hands.take(link(3), 7);
+        hands.take(link(3), 8);
+        assert_eq!(hands.leave(link(3)), None);
+        assert_eq!(hands.put_down(link(3)), None);
+        assert_eq!(hands.put_down(link(3)), Some(Settled { link: link(3), last_delivered: 8 }));
+        assert_eq!(hands.put_down(link(3)), None);
+    }
+
+    #[test]
+    fn what_a_lost_link_sent_is_not_waited_for() {
+        let hands = Hands::default();
+        hands.take(link(3), 7);
+        assert_eq!(hands.leave(link(3)), None);
+        hands.clear();
+        hands.take(link(4), 1);
+        assert_eq!(hands.put_down(link(3)), None);
+        assert_eq!(hands.leave(link(4)), None);
+        assert_eq!(hands.put_down(link(4)), Some(Settled { link: link(4), last_delivered: 1 }));
+    }
+}
