@@ -93,21 +93,26 @@ impl BrokerPool {
     }
 
     /// All brokers, the pushed ones first as in Java, each once.
-    fn all(&self) -> impl Iterator<Item = &BrokerUri> {
-        let only_configured = |broker: &&BrokerUri| !self.pushed.contains(broker);
-        self.pushed.iter().chain(self.configured.iter().filter(only_configured))
+    fn all(&self) -> Vec<&BrokerUri> {
+        let mut all: Vec<&BrokerUri> = Vec::new();
+        for broker in self.pushed.iter().chain(&self.configured) {
+            if !all.iter().any(|known| self.is_same(known, broker)) {
+                all.push(broker);
+            }
+        }
+        all
     }
 
     pub(crate) fn topology(&self) -> Topology {
         let known = |broker: &BrokerUri| KnownBroker {
             location: broker.location(),
-            source: if self.configured.contains(broker) {
+            source: if self.configured.iter().any(|known| self.is_same(known, broker)) {
                 BrokerSource::Configured
             } else {
                 BrokerSource::Pushed
             },
         };
-        Topology::new(self.all().map(known).collect())
+        Topology::new(self.all().into_iter().map(known).collect())
     }
 
     pub(crate) fn failed(&mut self, broker: &BrokerUri) {
@@ -125,13 +130,7 @@ impl BrokerPool {
         let failed = |broker: &BrokerUri| {
             self.last_failed.as_ref().is_some_and(|failed| self.is_same(failed, broker))
         };
-        let mut brokers: Vec<BrokerUri> = Vec::new();
-        for broker in self.all() {
-            if !brokers.iter().any(|known| self.is_same(known, broker)) {
-                brokers.push(broker.clone());
-            }
-        }
-        let (last, mut round): (Vec<_>, Vec<_>) = brokers.into_iter().partition(failed);
+        let (last, mut round): (Vec<_>, Vec<_>) = self.all().into_iter().cloned().partition(failed);
         if self.randomize {
             round.shuffle(rng);
         }

@@ -27,7 +27,8 @@ option_set! {
     /// ```
     pub struct FailoverOptions, builder FailoverUriBuilder {
         /// Wait once after a lost link before the first pass over the brokers, and the start of the
-        /// back-off. 0 means neither: Java then tries again without end and without a pause.
+        /// back-off. With 0, Java tries again without end and without a pause; here the back-off then
+        /// starts at 10 ms.
         initial_reconnect_delay: Duration = Duration::from_millis(10),
             "initialReconnectDelay", MILLIS;
         /// The delay before the next pass. It starts the back-off only where it differs from its
