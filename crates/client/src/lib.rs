@@ -42,7 +42,9 @@ mod destination;
 mod error;
 mod message;
 mod producer;
+mod requester;
 mod session;
+mod temporary;
 
 pub use connection::{Connection, ConnectionBuilder, Events};
 pub use consumer::{Consumer, ConsumerBuilder};
@@ -51,6 +53,7 @@ pub use destination::{Queue, ToDestination, Topic, parse_destination};
 pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use producer::{Producer, Receipt, Transmission};
+pub use requester::Requester;
 pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, MoveReason, Topology};
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
@@ -58,6 +61,7 @@ pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };
 pub use session::{AckMode, Session, SessionBuilder};
+pub use temporary::{TemporaryQueue, TemporaryTopic};
 
 #[cfg(test)]
 mod tests;

@@ -124,8 +124,9 @@ impl ConnectionBuilder {
             return Err(Error::request("the connection", error));
         }
         let runtime = Handle::current();
-        let sessions = AtomicI64::new(1);
-        let shared = Shared { id, has_client_id, transport, link, routes, runtime, sessions };
+        let (sessions, temporary) = (AtomicI64::new(1), AtomicI64::new(1));
+        let shared =
+            Shared { id, has_client_id, transport, link, routes, runtime, sessions, temporary };
         Ok(Connection { shared: Arc::new(shared) })
     }
 }

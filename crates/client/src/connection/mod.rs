@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     /// Where the farewells of dropped handles are said.
     pub(crate) runtime: Handle,
     sessions: AtomicI64,
+    temporary: AtomicI64,
 }
 
 impl Connection {
@@ -145,6 +146,12 @@ pub(crate) const NONE_DELIVERED: i64 = -1;
 impl Shared {
     pub(crate) fn next_session_id(&self) -> SessionId {
         self.id.session(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The name of a temporary destination, as Java makes it: a broker lets only the connection it
+    /// begins with consume from it.
+    pub(crate) fn next_temporary(&self) -> String {
+        format!("{}:{}", self.id, self.temporary.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The end of what an id names.

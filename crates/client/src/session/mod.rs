@@ -17,6 +17,8 @@ use crate::consumer::ConsumerBuilder;
 use crate::destination::ToDestination;
 use crate::error::Result;
 use crate::producer::Producer;
+use crate::requester::Requester;
+use crate::temporary::{TemporaryQueue, TemporaryTopic};
 
 /// When messages that a session's consumers hand out are acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,6 +76,45 @@ impl Session {
     /// Dropped, the producer is removed again.
     pub async fn producer(&self, destination: &impl ToDestination) -> Result<Producer> {
         Producer::open(self.shared.clone(), destination.to_destination()).await
+    }
+
+    /// Makes a queue that only this connection may consume from, and that ends when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the queue is removed again.
+    pub async fn temporary_queue(&self) -> Result<TemporaryQueue> {
+        TemporaryQueue::open(self.shared.connection.clone()).await
+    }
+
+    /// Makes a topic that only this connection may consume from, and that ends when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the topic is removed again.
+    pub async fn temporary_topic(&self) -> Result<TemporaryTopic> {
+        TemporaryTopic::open(self.shared.connection.clone()).await
+    }
+
+    /// Makes what is needed to send requests to a destination and receive the replies.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, all that was made is removed again.
+    pub async fn requester(&self, destination: &impl ToDestination) -> Result<Requester> {
+        Requester::open(self, destination).await
     }
 
     /// Begins to describe a consumer; await the builder to make it.

@@ -2,6 +2,7 @@
 
 mod moves;
 mod peer;
+mod requests;
 
 use rewire_failover::core::LinkId;
 use rewire_protocol::{Command, ConsumerId, MessageAck};
