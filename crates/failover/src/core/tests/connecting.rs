@@ -125,3 +125,28 @@ fn a_delay_is_multiplied_in_whole_milliseconds_and_does_not_shrink() {
         lab.wait(ms(1001));
     }
 }
+
+#[test]
+fn jitter_takes_a_random_part_off_every_delay() {
+    let delay = |seed, jitter| {
+        let mut lab = Lab::new(&["tcp://a:1"], |options| {
+            options.initial_reconnect_delay = ms(100);
+            options.reconnect_jitter = jitter;
+        });
+        lab.core.rng = SmallRng::seed_from_u64(seed);
+        let mut lab = lab.connected();
+        lab.lost(1);
+        let first = lab.due().unwrap();
+        lab.wait(first);
+        lab.undialed(2);
+        [first, lab.due().unwrap()]
+    };
+    assert_eq!(delay(1, 0.0), [ms(100), ms(100)]);
+    for jitter in [0.5, 1.0] {
+        let delays: Vec<_> = (0..64).flat_map(|seed| delay(seed, jitter)).collect();
+        let least = ms(100).mul_f64(1.0 - jitter);
+        assert!(delays.iter().all(|delay| (least..=ms(100)).contains(delay)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay < ms(60)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay > ms(90)), "{delays:?}");
+    }
+}
