@@ -22,6 +22,10 @@ pub(crate) enum Verb {
     Send(SendArgs),
     /// Receive messages, and say which are missing or came twice
     Receive(ReceiveArgs),
+    /// Look at what is in a queue, and leave it there
+    Browse(BrowseArgs),
+    /// Send one message and wait for its reply
+    Request(RequestArgs),
     /// Show what happens to the connection and to the cluster, as it happens
     Watch(WatchArgs),
     /// Explain a URI: its brokers, and every option with its value
@@ -33,6 +37,44 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) access: Access,
     /// Print each event as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BrowseArgs {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// queue://NAME, or the bare name of a queue
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: String,
+    /// End after so many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Only messages that this matches: "region = 'eu'"
+    #[arg(long, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Print each message, headers and all, as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// queue://NAME, topic://NAME, or the bare name of a queue
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: String,
+    /// The text of the request
+    pub(crate) body: String,
+    /// How long to wait for the reply: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    pub(crate) timeout: Duration,
+    /// A string property; may be repeated
+    #[arg(long = "property", value_name = "K=V", value_parser = property)]
+    pub(crate) properties: Vec<(String, String)>,
+    /// Print the reply, headers and all, as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

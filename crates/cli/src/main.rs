@@ -1,10 +1,12 @@
 //! The program `rewire`: send and receive through a `failover:` URI.
 
 mod args;
+mod browse;
 mod clock;
 mod ledger;
 mod log;
 mod receive;
+mod request;
 mod run;
 mod send;
 mod tally;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         match cli.verb {
             Verb::Send(args) => send::run(args).await,
             Verb::Receive(args) => receive::run(args).await,
+            Verb::Browse(args) => browse::run(args).await,
+            Verb::Request(args) => request::run(args).await,
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
         }

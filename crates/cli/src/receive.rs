@@ -14,13 +14,13 @@ use crate::run::{self, Failure, Run, complain, with_advice};
 
 /// Runs the verb; true when all that was asked for came.
 pub(crate) async fn run(args: ReceiveArgs) -> Result<bool, Failure> {
-    let destination = run::destination(&args.target)?;
+    let destination = run::destination(&args.target.access, &args.target.destination)?;
     if args.ack == Ack::Transacted || args.tx_batch.is_some() {
         let problem = "transactions are not available yet: use --ack client or individual";
         return Err(Failure::usage(problem));
     }
     let log = Log::create(args.target.log.as_deref())?;
-    let run = Run::connect(&args.target).await?;
+    let run = Run::connect(&args.target.access).await?;
     let session = run.connection.session().ack(ack_mode(args.ack)).await?;
     let mut builder = session.consumer(&destination);
     if let Some(prefetch) = args.prefetch {
@@ -145,7 +145,7 @@ fn number(message: &Message) -> Option<(String, u64)> {
     Some((pid, u64::try_from(seq).ok()?))
 }
 
-fn show(message: &Message) {
+pub(crate) fn show(message: &Message) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading.
     let _ = match message.body_text() {

@@ -11,7 +11,7 @@ use rewire::{
 };
 use rewire_failover::uri::FailoverUri;
 
-use crate::args::{Access, Target};
+use crate::args::Access;
 
 /// Why a run ended without a summary.
 #[derive(Debug)]
@@ -73,9 +73,9 @@ pub(crate) struct Run {
 }
 
 /// Checks what is asked for before anything is connected.
-pub(crate) fn destination(target: &Target) -> Result<Destination, Failure> {
-    check_uri(&target.access)?;
-    Ok(parse_destination(&target.destination)?)
+pub(crate) fn destination(access: &Access, name: &str) -> Result<Destination, Failure> {
+    check_uri(access)?;
+    Ok(parse_destination(name)?)
 }
 
 fn check_uri(access: &Access) -> Result<(), Failure> {
@@ -100,11 +100,11 @@ pub(crate) fn builder(access: &Access) -> Result<ConnectionBuilder, Failure> {
 
 impl Run {
     /// Connects; says on a terminal what it waits for.
-    pub(crate) async fn connect(target: &Target) -> Result<Self, Failure> {
+    pub(crate) async fn connect(access: &Access) -> Result<Self, Failure> {
         let interruptions = Arc::new(AtomicU64::new(0));
         let counter = interruptions.clone();
         let is_watched = std::io::stderr().is_terminal();
-        let builder = builder(&target.access)?.listener(move |event| {
+        let builder = builder(access)?.listener(move |event| {
             if matches!(event, Event::Interrupted { .. }) {
                 counter.fetch_add(1, Ordering::Relaxed);
             }

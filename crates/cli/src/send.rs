@@ -35,12 +35,12 @@ enum Sent {
 
 /// Runs the verb; true when a broker has all.
 pub(crate) async fn run(args: SendArgs) -> Result<bool, Failure> {
-    let destination = run::destination(&args.target)?;
+    let destination = run::destination(&args.target.access, &args.target.destination)?;
     if args.tx_batch.is_some() {
         return Err(Failure::usage("transactions are not available yet: leave out --tx-batch"));
     }
     let log = Log::create(args.target.log.as_deref())?;
-    let run = Run::connect(&args.target).await?;
+    let run = Run::connect(&args.target.access).await?;
     let session = run.connection.session().await?;
     let producer = session.producer(&destination).await?;
 
