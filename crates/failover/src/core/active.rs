@@ -30,7 +30,7 @@ impl FailoverCore {
                 self.on_connection_control(now, control);
                 self.keep_standbys(now);
             }
-            self.deliver(Incoming::Command(link, command));
+            self.deliver_or_hold(now, link, command);
             return;
         };
         let answer = match command {
@@ -48,6 +48,29 @@ impl FailoverCore {
         }
     }
 
+    /// Nothing is delivered over a link that the application has not been told of: the link may be
+    /// refused yet, and then what came over it must not be acknowledged over the next one.
+    fn deliver_or_hold(&mut self, now: Instant, link: LinkId, command: Command) {
+        let State::Replaying(_, replay) = &mut self.state else {
+            self.deliver(Incoming::Command(link, command));
+            return;
+        };
+        if replay.held.len() < replay.max_held {
+            replay.held.push_back(command);
+            return;
+        }
+        let problem = "the broker sent more than the prefetch allows, and no answers";
+        self.refuse_link(now, link, DialError::Handshake(problem.to_owned()));
+    }
+
+    /// A link that cannot be used after all fails its attempt.
+    fn refuse_link(&mut self, now: Instant, link: LinkId, error: DialError) {
+        self.outputs.push_back(Output::Hangup(link));
+        self.finish_what_ended_with_the_link();
+        self.fail_what_was_for(link);
+        self.on_attempt_failed(now, link, error);
+    }
+
     pub(super) fn on_replay_answered(
         &mut self,
         now: Instant,
@@ -63,10 +86,7 @@ impl FailoverCore {
             (Err(cause), Command::ConnectionInfo(_)) => {
                 // If its owner still waits for the first answer, this is it.
                 self.refuse(number, cause.clone());
-                self.outputs.push_back(Output::Hangup(link));
-                self.finish_what_ended_with_the_link();
-                self.fail_what_was_for(link);
-                self.on_attempt_failed(now, link, DialError::Refused(cause));
+                self.refuse_link(now, link, DialError::Refused(cause));
                 return;
             }
             (Err(cause), command) => {
@@ -90,7 +110,7 @@ impl FailoverCore {
     fn on_replayed(&mut self, now: Instant) {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Replaying(attempt, replay) => {
-                self.on_connected(now, attempt.active, replay.commands);
+                self.on_connected(now, attempt.active, replay.commands, replay.held);
             }
             other => self.state = other,
         }
@@ -115,10 +135,7 @@ impl FailoverCore {
         let Some(command) = replay.unanswered.remove(&number) else { return };
         let finished = replay.unanswered.is_empty();
         if matches!(command, Command::ConnectionInfo(_)) {
-            self.outputs.push_back(Output::Hangup(link));
-            self.finish_what_ended_with_the_link();
-            self.fail_what_was_for(link);
-            self.on_attempt_failed(now, link, DialError::Handshake(error.to_string()));
+            self.refuse_link(now, link, DialError::Handshake(error.to_string()));
             return;
         }
         self.tracker.refused(&command);

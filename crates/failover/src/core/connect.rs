@@ -13,6 +13,9 @@ use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
+/// What a broker may say during a replay besides what the consumers' windows let it dispatch.
+const HELD_BESIDES_DISPATCHES: usize = 10_000;
+
 impl FailoverCore {
     pub(super) fn on_start(&mut self, now: Instant) {
         if matches!(self.state, State::Idle) {
@@ -63,7 +66,7 @@ impl FailoverCore {
         let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
         self.had_link = true;
         if commands.is_empty() {
-            self.on_connected(now, attempt.active, 0);
+            self.on_connected(now, attempt.active, 0, VecDeque::new());
         } else {
             self.replay(attempt, commands);
         }
@@ -84,7 +87,9 @@ impl FailoverCore {
                 entry.try_on(&attempt.active.name);
             }
         }
-        self.state = State::Replaying(attempt, Replay { unanswered, commands: total });
+        let max_held = self.tracker.window().saturating_add(HELD_BESIDES_DISPATCHES);
+        let replay = Replay { unanswered, commands: total, held: VecDeque::new(), max_held };
+        self.state = State::Replaying(attempt, replay);
     }
 
     pub(super) fn on_attempt_failed(&mut self, now: Instant, link: LinkId, error: DialError) {
@@ -148,7 +153,13 @@ impl FailoverCore {
         self.state = State::Waiting(after(now, delay));
     }
 
-    pub(super) fn on_connected(&mut self, now: Instant, active: Active, replayed: usize) {
+    pub(super) fn on_connected(
+        &mut self,
+        now: Instant,
+        active: Active,
+        replayed: usize,
+        held: VecDeque<Command>,
+    ) {
         self.pool.succeeded();
         self.backoff.reset();
         self.failed_rounds = 0;
@@ -158,6 +169,9 @@ impl FailoverCore {
         self.state = State::Connected(active.clone());
         self.since = Some(now);
         self.deliver(Incoming::Resumed(link));
+        for command in held {
+            self.deliver(Incoming::Command(link, command));
+        }
         let resent = self.transmit_waiting(&active);
         self.open_consumers(link);
         self.event(if replayed == 0 {

@@ -73,11 +73,16 @@ pub(crate) struct Departure {
     pub(crate) farewells: Vec<RemoveInfo>,
 }
 
-/// Commands of a replay that are not answered yet.
+/// A replay that is not answered in full yet.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) unanswered: BTreeMap<i32, Command>,
     pub(crate) commands: usize,
+    /// What the broker sent meanwhile: for the application once all is answered, for nobody if the
+    /// link ends before.
+    pub(crate) held: VecDeque<Command>,
+    /// How much may be held.
+    pub(crate) max_held: usize,
 }
 
 /// What is over when a link is there again.

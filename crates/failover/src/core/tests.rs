@@ -10,8 +10,9 @@ mod requests;
 use std::time::Duration;
 
 use rewire_protocol::{
-    ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, EncodeError, EncodeErrorKind,
-    ExceptionResponse, Message, MessageAck, ProducerInfo, RemoveInfo, SessionInfo, Throwable,
+    ConnectionId, ConnectionInfo, ConsumerControl, ConsumerId, ConsumerInfo, EncodeError,
+    EncodeErrorKind, ExceptionResponse, Message, MessageAck, MessageDispatch, ProducerInfo,
+    RemoveInfo, SessionInfo, Throwable,
 };
 
 use super::*;

@@ -154,6 +154,15 @@ impl ConnectionStateTracker {
         self.connection.as_ref()?.connection_id.as_ref()
     }
 
+    /// How many messages brokers may dispatch before the first acknowledgement: the sum of the
+    /// consumers' prefetches.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let consumers = self.sessions.iter().flat_map(|session| &session.consumers);
+        let prefetches = consumers.map(|info| usize::try_from(info.prefetch_size).unwrap_or(0));
+        prefetches.fold(0, usize::saturating_add)
+    }
+
     /// All that a new broker must hear, in order, each with its original number.
     ///
     /// Every declaration asks for an answer, whether it did at first or not: what is refused must not
