@@ -1,5 +1,6 @@
 //! What can go wrong between a client and its brokers, and who erred.
 
+use std::fmt;
 use std::time::Duration;
 
 use rewire_protocol::{DecodeError, EncodeError, LinkError, Throwable};
@@ -38,6 +39,7 @@ impl From<LostReason> for DialError {
             LostReason::Tls(problem) => Self::Tls(problem),
             LostReason::Closed
             | LostReason::Io(_)
+            | LostReason::Write(_)
             | LostReason::Silent(_)
             | LostReason::WriteStuck(_)
             | LostReason::Malformed(_)
@@ -53,9 +55,12 @@ pub enum LostReason {
     /// The peer closed it.
     #[error("the broker closed the connection")]
     Closed,
-    /// Reading or writing failed.
+    /// Reading failed.
     #[error("{0}")]
     Io(String),
+    /// Writing failed.
+    #[error("{0}")]
+    Write(String),
     /// TLS broke, or the broker ended it.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -71,6 +76,44 @@ pub enum LostReason {
     /// The peer broke the rules of the link.
     #[error("{0}")]
     Misbehaved(String),
+}
+
+/// What noticed first that a link is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Noticed {
+    /// What was read, or that nothing more could be.
+    Read,
+    /// What could not be written.
+    Write,
+    /// The inactivity monitor: nothing was read for too long.
+    Silence,
+}
+
+impl fmt::Display for Noticed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reading",
+            Self::Write => "writing",
+            Self::Silence => "silence",
+        })
+    }
+}
+
+impl LostReason {
+    /// What noticed it.
+    #[must_use]
+    pub const fn noticed(&self) -> Noticed {
+        match self {
+            Self::Closed
+            | Self::Io(_)
+            | Self::Tls(_)
+            | Self::Malformed(_)
+            | Self::Misbehaved(_) => Noticed::Read,
+            Self::Write(_) | Self::WriteStuck(_) => Noticed::Write,
+            Self::Silent(_) => Noticed::Silence,
+        }
+    }
 }
 
 impl From<LinkError> for LostReason {

@@ -14,4 +14,4 @@ pub mod tracker;
 pub mod transport;
 pub mod uri;
 
-pub use error::{DialError, GaveUp, LostReason, RequestError};
+pub use error::{DialError, GaveUp, LostReason, Noticed, RequestError};

@@ -287,6 +287,9 @@ impl fmt::Display for AtClient<'_> {
             Self::Completed { request, outcome: Err(error) } => {
                 write!(f, "completes {request}: {error}")
             }
+            Self::Told(Event::Incident(incident)) => {
+                write!(f, "tells of {}", incident.to_string().replace('\n', ";"))
+            }
             Self::Told(event) => write!(f, "tells {event:?}"),
             Self::Closing => write!(f, "closes"),
             Self::Stale { link, what, outputs, .. } => {

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, EncodeError, Throwable};
 
+use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
 use super::standby::Standby;
-use super::state::{Active, Outage, State};
-use super::{FailoverCore, done_response, offline};
+use super::state::{Active, State};
+use super::{FailoverCore, offline};
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 
 impl FailoverCore {
@@ -161,7 +162,7 @@ impl FailoverCore {
             self.on_attempt_failed(now, link, reason.into());
             return;
         }
-        if self.on_standby_lost(now, link) {
+        if self.on_standby_lost(now, link, Some(&reason)) {
             return;
         }
         let (State::Connected(active) | State::Leaving(active, _)) = &self.state else { return };
@@ -172,13 +173,12 @@ impl FailoverCore {
         self.pool.failed(&broker);
         self.planned = None;
         self.interrupt(link);
-        let cause = reason.clone();
-        self.event(Event::Interrupted { broker: name.to_string(), cause });
-        self.outage = Some(Outage { since: now, last_error: None });
+        self.event(Event::Interrupted { broker: name.to_string(), cause: reason.clone() });
+        self.begin_outage(now, Some(Cause::lost(&name, reason.clone())));
         self.finish_what_ended_with_the_link();
         self.fail_what_was_for(link);
         if !self.options.max_reconnect_attempts.is_reconnecting() {
-            self.give_up(GaveUp::Lost(reason));
+            self.give_up(now, GaveUp::Lost(reason));
             return;
         }
         if self.standbys.iter().any(Standby::is_ready) {
@@ -201,7 +201,9 @@ impl FailoverCore {
             .map(|entry| entry.command.command_id())
             .collect();
         for number in removals {
-            self.complete(number, Ok(done_response(number)));
+            if let Some(entry) = self.requests.take(number) {
+                self.answer_here(entry.id, number);
+            }
         }
         self.fail_what_was_removed();
     }

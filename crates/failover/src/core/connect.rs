@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rewire_protocol::Command;
 
+use super::incident::IncidentEnd;
 use super::io::{Completion, Event, Incoming, LinkId, Output};
-use super::state::{Active, Attempt, Outage, Replay, State};
+use super::state::{Active, Attempt, Replay, State};
 use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
@@ -19,7 +20,7 @@ const HELD_BESIDES_DISPATCHES: usize = 10_000;
 impl FailoverCore {
     pub(super) fn on_start(&mut self, now: Instant) {
         if matches!(self.state, State::Idle) {
-            self.outage = Some(Outage { since: now, last_error: None });
+            self.begin_outage(now, None);
             self.begin_round(now);
         }
     }
@@ -29,17 +30,25 @@ impl FailoverCore {
             self.greet_first(now, active);
             return;
         }
+        self.outputs.stats.rounds += 1;
         let mut rest: VecDeque<_> = self.pool.round(&mut self.rng).into();
         match rest.pop_front() {
-            Some(broker) => self.dial(broker, rest, true),
+            Some(broker) => self.dial(now, broker, rest, true),
             None => self.on_round_failed(now, false),
         }
     }
 
-    pub(super) fn dial(&mut self, broker: BrokerUri, rest: VecDeque<BrokerUri>, all_refused: bool) {
+    pub(super) fn dial(
+        &mut self,
+        now: Instant,
+        broker: BrokerUri,
+        rest: VecDeque<BrokerUri>,
+        all_refused: bool,
+    ) {
         // Two links to one broker would be one too many.
         self.drop_standbys_on(&broker);
         let active = self.dial_link(broker);
+        self.note_attempt(now, &active.name, false);
         self.state = State::Dialing(Attempt { active, rest, all_refused });
     }
 
@@ -68,11 +77,12 @@ impl FailoverCore {
         if commands.is_empty() {
             self.on_connected(now, attempt.active, 0, VecDeque::new());
         } else {
-            self.replay(attempt, commands);
+            self.replay(now, attempt, commands);
         }
     }
 
-    pub(super) fn replay(&mut self, attempt: Attempt, mut commands: Vec<Command>) {
+    pub(super) fn replay(&mut self, now: Instant, attempt: Attempt, mut commands: Vec<Command>) {
+        self.note_replay(now, &commands);
         let total = commands.len();
         self.clearing.close_consumers(&mut commands);
         let mut unanswered = BTreeMap::new();
@@ -93,7 +103,7 @@ impl FailoverCore {
     }
 
     pub(super) fn on_attempt_failed(&mut self, now: Instant, link: LinkId, error: DialError) {
-        if self.on_standby_lost(now, link) {
+        if self.on_standby_lost(now, link, None) {
             return;
         }
         let attempt = match std::mem::replace(&mut self.state, State::Idle) {
@@ -110,16 +120,14 @@ impl FailoverCore {
         let Attempt { active, mut rest, all_refused } = attempt;
         let all_refused = all_refused && is_hopeless(&error);
         self.pool.failed(&active.broker);
-        if let Some(outage) = &mut self.outage {
-            outage.last_error = Some((active.name.clone(), error.clone()));
-        }
+        self.note_failure(now, &active.name, &error);
         self.event(Event::AttemptFailed {
             broker: active.name.to_string(),
             error,
             round: self.failed_rounds + 1,
         });
         match rest.pop_front() {
-            Some(broker) => self.dial(broker, rest, all_refused),
+            Some(broker) => self.dial(now, broker, rest, all_refused),
             None => self.on_round_failed(now, all_refused),
         }
     }
@@ -134,7 +142,7 @@ impl FailoverCore {
                 broker: broker.to_string(),
                 error,
             });
-            self.give_up(reason);
+            self.give_up(now, reason);
         } else {
             let delay = self.backoff.next();
             self.wait(now, delay);
@@ -163,7 +171,8 @@ impl FailoverCore {
         self.pool.succeeded();
         self.backoff.reset();
         self.failed_rounds = 0;
-        let outage = self.outage.take().map_or(Duration::ZERO, |outage| now - outage.since);
+        let ended = self.outage.take();
+        let outage = ended.as_ref().map_or(Duration::ZERO, |ended| now - ended.since);
         let link = active.link;
         let broker = active.name.to_string();
         self.state = State::Connected(active.clone());
@@ -174,11 +183,13 @@ impl FailoverCore {
         }
         let resent = self.transmit_waiting(&active);
         self.open_consumers(link);
+        let end = IncidentEnd::Resumed { broker: broker.clone() };
         self.event(if replayed == 0 {
             Event::Connected { broker }
         } else {
             Event::Resumed { broker, outage, replayed, resent }
         });
+        self.report(now, ended, end, resent);
         self.standby_backoff.reset();
         self.trim_standbys();
         self.keep_standbys(now);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
+use super::incident::{DialTimes, Incident};
 use super::moves::MoveReason;
 use super::topology::Topology;
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
@@ -55,8 +56,9 @@ pub enum Input {
     Start,
     /// The application wants something of a broker.
     Submit(Request),
-    /// A dial that was asked for ended; with success, the handshake is done too.
-    Dialed(LinkId, Result<(), DialError>),
+    /// A dial that was asked for ended, and so long its parts took; with success, the handshake is
+    /// done too.
+    Dialed(LinkId, Result<(), DialError>, DialTimes),
     /// A command came over a link.
     Received(LinkId, Command),
     /// A link ended by itself.
@@ -194,6 +196,21 @@ pub enum Event {
         to: String,
         /// Why.
         reason: MoveReason,
+    },
+    /// A time without a link is over. Comes right after `Connected`, `Resumed`, `GaveUp` or `Closed`:
+    /// what those say in a word, this says in full.
+    Incident(Arc<Incident>),
+    /// A standby is ready to take over. Rare: it comes after a link or a standby was lost.
+    StandbyReady {
+        /// The broker at its end.
+        broker: String,
+    },
+    /// A standby that was ready is gone; another is looked for. Rare.
+    StandbyLost {
+        /// The broker that was at its end.
+        broker: String,
+        /// How.
+        cause: LostReason,
     },
     /// The cluster looks different from what was known.
     TopologyChanged(Arc<Topology>),

@@ -11,13 +11,16 @@
 //! - `clearing`: consumers that stay closed until the application has dealt with the lost link;
 //! - `topology`: the cluster as it is known;
 //! - `requests`: what waits for a broker or for its answer;
-//! - `offline`: what is answered without a broker.
+//! - `offline`: what is answered without a broker;
+//! - `incident`: the record of each time without a link;
+//! - `stats`: what has happened, in numbers.
 
 mod active;
 mod backoff;
 mod clearing;
 mod connect;
 mod end;
+mod incident;
 mod io;
 mod moves;
 mod offline;
@@ -25,18 +28,23 @@ mod pool;
 mod requests;
 mod standby;
 mod state;
+mod stats;
 mod submit;
 mod topology;
 
-use std::collections::{VecDeque, vec_deque};
+use std::collections::vec_deque;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rewire_protocol::{Command, Response};
 
+pub use self::incident::{
+    AttemptEnd, AttemptRecord, Cause, DialTimes, Incident, IncidentEnd, Replayed,
+};
 pub use self::io::{Completion, Event, Incoming, Input, LinkId, Output, Request, RequestId};
 pub use self::moves::MoveReason;
+pub use self::stats::{Failures, Stats};
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
 use self::backoff::Backoff;
@@ -46,6 +54,7 @@ use self::pool::BrokerPool;
 use self::requests::Requests;
 use self::standby::Standby;
 use self::state::{Outage, State};
+use self::stats::Outbox;
 use crate::tracker::ConnectionStateTracker;
 use crate::uri::{BrokerUri, FailoverOptions};
 
@@ -75,7 +84,7 @@ pub struct FailoverCore {
     rng: SmallRng,
     tracker: ConnectionStateTracker,
     requests: Requests,
-    outputs: VecDeque<Output>,
+    outputs: Outbox,
     /// Links kept ready on other brokers.
     standbys: Vec<Standby>,
     /// When more of them are looked for, after one was lost.
@@ -134,7 +143,7 @@ impl FailoverCore {
             rng: SmallRng::seed_from_u64(seed),
             tracker: ConnectionStateTracker::default(),
             requests: Requests::new(),
-            outputs: VecDeque::new(),
+            outputs: Outbox::default(),
             standbys: Vec::new(),
             standby_due: None,
             standby_backoff: backoff,
@@ -154,8 +163,13 @@ impl FailoverCore {
         match input {
             Input::Start => self.on_start(now),
             Input::Submit(request) => self.on_submit(now, request),
-            Input::Dialed(link, Ok(())) => self.on_dialed(now, link),
-            Input::Dialed(link, Err(error)) => self.on_attempt_failed(now, link, error),
+            Input::Dialed(link, result, times) => {
+                self.note_dial(link, times);
+                match result {
+                    Ok(()) => self.on_dialed(now, link),
+                    Err(error) => self.on_attempt_failed(now, link, error),
+                }
+            }
             Input::Received(link, command) => self.on_received(now, link, command),
             Input::Lost(link, reason) => self.on_lost(now, link, reason),
             Input::Unsendable(link, number, error) => {
@@ -166,9 +180,9 @@ impl FailoverCore {
                 self.on_settled(now, link, consumer, last_delivered_sequence_id);
             }
             Input::Timeout => {}
-            Input::Close => self.on_close(),
+            Input::Close => self.on_close(now),
         }
-        Outputs(self.outputs.drain(..))
+        Outputs(self.outputs.drain())
     }
 
     /// When the core wants to be called with [`Input::Timeout`], if nothing happens before.

@@ -2,9 +2,20 @@
 
 use rewire_protocol::Command;
 
+use super::io::{Output, RequestId};
+use super::{FailoverCore, done_response};
+
 /// Whether a command needs no broker when there is none.
 ///
 /// Whatever ends has ended with the link already; a sign of life or a goodbye has nobody to go to.
 pub(crate) const fn is_done_without_a_broker(command: &Command) -> bool {
     matches!(command, Command::RemoveInfo(_) | Command::ShutdownInfo(_) | Command::KeepAliveInfo(_))
+}
+
+impl FailoverCore {
+    /// A request is done without a broker.
+    pub(super) fn answer_here(&mut self, id: RequestId, number: i32) {
+        self.outputs.stats.requests_answered_here += 1;
+        self.outputs.push_uncounted(Output::Complete(id, Ok(done_response(number))));
+    }
 }

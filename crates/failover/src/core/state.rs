@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, ConsumerId, RemoveInfo};
 
+use super::incident::Record;
 use super::io::LinkId;
+use super::moves::MoveReason;
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
@@ -63,6 +65,8 @@ pub(crate) struct Active {
 /// What is waited for before a broker is left.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    /// Why it is left.
+    pub(crate) reason: MoveReason,
     /// The standby to go to.
     pub(crate) target: LinkId,
     /// When no more is waited for.
@@ -90,6 +94,7 @@ pub(crate) struct Replay {
 pub(crate) struct Outage {
     pub(crate) since: Instant,
     pub(crate) last_error: Option<(Arc<str>, DialError)>,
+    pub(crate) record: Record,
 }
 
 impl State {

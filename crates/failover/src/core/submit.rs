@@ -8,12 +8,13 @@ use rewire_protocol::{Command, Throwable};
 use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
 use super::state::State;
-use super::{FailoverCore, done_response, offline};
+use super::{FailoverCore, offline};
 use crate::error::{GaveUp, RequestError};
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
         let Request { id, mut command, completion, link } = request;
+        self.outputs.stats.requests_submitted += 1;
         let refused = match &self.state {
             State::Failed(reason) => Some(reason.clone()),
             State::Closed => Some(GaveUp::Closed),
@@ -62,7 +63,7 @@ impl FailoverCore {
             | State::Closed => {
                 if offline::is_done_without_a_broker(&command) {
                     self.requests.push(None);
-                    self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                    self.answer_here(id, number);
                     self.fail_what_was_removed();
                 } else {
                     let entry = Entry::new(id, command, completion, tracked, now).on_link(link);

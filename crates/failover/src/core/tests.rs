@@ -3,10 +3,12 @@
 mod clearing;
 mod cluster;
 mod connecting;
+mod incidents;
 mod moves;
 mod replay;
 mod requests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire_protocol::{
@@ -27,6 +29,9 @@ struct Lab {
     core: FailoverCore,
     now: Instant,
     next_request: u64,
+    /// The incidents told of, and what was told of standbys: looked at apart from other outputs.
+    incidents: Vec<Arc<Incident>>,
+    standbys: Vec<String>,
 }
 
 impl Lab {
@@ -37,7 +42,7 @@ impl Lab {
         let core = FailoverCore::new(brokers, options, QueueLimits::default(), 1);
         #[expect(clippy::disallowed_methods, reason = "any time will do to count from")]
         let now = Instant::now();
-        Self { core, now, next_request: 0 }
+        Self { core, now, next_request: 0, incidents: Vec::new(), standbys: Vec::new() }
     }
 
     fn two() -> Self {
@@ -45,7 +50,20 @@ impl Lab {
     }
 
     fn input(&mut self, input: Input) -> Vec<String> {
-        self.core.handle(self.now, input).map(|output| show(&output)).collect()
+        let mut lines = Vec::new();
+        for output in self.core.handle(self.now, input) {
+            match output {
+                Output::Event(Event::Incident(incident)) => self.incidents.push(incident),
+                Output::Event(Event::StandbyReady { broker }) => {
+                    self.standbys.push(format!("ready {broker}"));
+                }
+                Output::Event(Event::StandbyLost { broker, cause }) => {
+                    self.standbys.push(format!("lost {broker}: {cause}"));
+                }
+                other => lines.push(show(&other)),
+            }
+        }
+        lines
     }
 
     /// Lets time pass, to the millisecond when something is due.
@@ -82,12 +100,22 @@ impl Lab {
     }
 
     fn dialed(&mut self, link: u64) -> Vec<String> {
-        self.input(Input::Dialed(LinkId(link), Ok(())))
+        self.input(Input::Dialed(LinkId(link), Ok(()), DialTimes::default()))
+    }
+
+    /// The incident told of last.
+    fn incident(&self) -> &Incident {
+        self.incidents.last().expect("an incident was told of")
+    }
+
+    /// The lines of the text about the incident told of last.
+    fn incident_text(&self) -> Vec<String> {
+        self.incident().to_string().lines().map(str::to_owned).collect()
     }
 
     fn undialed(&mut self, link: u64) -> Vec<String> {
         let error = DialError::Connect("refused".to_owned());
-        self.input(Input::Dialed(LinkId(link), Err(error)))
+        self.input(Input::Dialed(LinkId(link), Err(error), DialTimes::default()))
     }
 
     fn lost(&mut self, link: u64) -> Vec<String> {
@@ -136,6 +164,9 @@ fn show(output: &Output) -> String {
             Event::Rebalancing { from, to, reason } => {
                 format!("event rebalancing from {from} to {to}: {reason:?}")
             }
+            Event::Incident(_) => "event incident".to_owned(),
+            Event::StandbyReady { broker } => format!("event standby ready {broker}"),
+            Event::StandbyLost { broker, .. } => format!("event standby lost {broker}"),
             Event::TopologyChanged(topology) => {
                 let locations: Vec<_> =
                     topology.brokers().iter().map(|broker| broker.location.as_str()).collect();

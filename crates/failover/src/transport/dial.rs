@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -15,9 +15,46 @@ use super::TransportConfig;
 use super::link::{Link, Step, now};
 use super::stream::Stream;
 use super::tls::Tls;
-use crate::core::LinkId;
+use crate::core::{DialTimes, LinkId};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
+
+/// What became of a dial, and how long its parts took.
+#[derive(Debug)]
+pub(super) struct Dialed {
+    pub(super) id: LinkId,
+    pub(super) result: Result<Link, DialError>,
+    pub(super) times: DialTimes,
+}
+
+/// Measures the parts of a dial, one after the other.
+#[derive(Debug, Default)]
+struct Stopwatch {
+    times: DialTimes,
+    running: Option<(Part, Instant)>,
+}
+
+/// Names the time of a part.
+type Part = fn(&mut DialTimes) -> &mut Option<Duration>;
+
+impl Stopwatch {
+    const RESOLVE: Part = |times| &mut times.resolve;
+    const CONNECT: Part = |times| &mut times.connect;
+    const TLS: Part = |times| &mut times.tls;
+    const HANDSHAKE: Part = |times| &mut times.handshake;
+
+    /// The part before is over, this one begins. One that begins again goes on.
+    fn begin(&mut self, part: Part) {
+        self.stop();
+        self.running = Some((part, now()));
+    }
+
+    fn stop(&mut self) {
+        if let Some((part, began)) = self.running.take() {
+            *part(&mut self.times).get_or_insert_default() += now() - began;
+        }
+    }
+}
 
 /// What all dials of a transport have in common.
 #[derive(Debug)]
@@ -37,16 +74,21 @@ impl Dialer {
         &self,
         id: LinkId,
         broker: &BrokerUri,
-    ) -> Pin<Box<dyn Future<Output = Result<Link, DialError>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Dialed> + Send>> {
         let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
-        let dial = dial(id, broker.clone(), options, self.limits, Arc::clone(&self.tls));
+        let (broker, limits, tls) = (broker.clone(), self.limits, Arc::clone(&self.tls));
         // Boxed: with a TLS handshake in it, it is too large to be handed around.
         Box::pin(async move {
-            match whole {
+            let mut watch = Stopwatch::default();
+            let dial = dial(id, broker, options, limits, tls, &mut watch);
+            let result = match whole {
                 Some(limit) => within(limit, dial).await,
                 None => dial.await,
-            }
+            };
+            // A part that was under way when the time was over has its time too.
+            watch.stop();
+            Dialed { id, result, times: watch.times }
         })
     }
 }
@@ -57,12 +99,14 @@ async fn dial(
     options: TransportOptions,
     limits: Limits,
     tls: Arc<Tls>,
+    watch: &mut Stopwatch,
 ) -> Result<Link, DialError> {
-    let open = open(&broker, &options, tls);
+    let open = open(&broker, &options, tls, watch);
     let stream = match options.tcp.connection_timeout {
         Some(limit) => within(limit, open).await?,
         None => open.await?,
     };
+    watch.begin(Stopwatch::HANDSHAKE);
     let mut link = greet(id, stream, link_config(&options), limits).await?;
     link.set_write_timeout(options.tcp.so_write_timeout);
     Ok(link)
@@ -80,23 +124,34 @@ async fn open(
     broker: &BrokerUri,
     options: &TransportOptions,
     tls: Arc<Tls>,
+    watch: &mut Stopwatch,
 ) -> Result<Stream, DialError> {
     if !broker.scheme().is_tls() {
-        return Ok(Stream::Tcp(connect(broker, options).await?));
+        return Ok(Stream::Tcp(connect(broker, options, watch).await?));
     }
+    watch.begin(Stopwatch::TLS);
     // Before it connects: a file that is missing is no reason to bother a broker.
     let secure = tls.prepare(broker, options).await?;
-    secure.handshake(connect(broker, options).await?).await
+    let stream = connect(broker, options, watch).await?;
+    watch.begin(Stopwatch::TLS);
+    secure.handshake(stream).await
 }
 
 /// Tries each address of the name, in the resolver's order.
-async fn connect(broker: &BrokerUri, options: &TransportOptions) -> Result<TcpStream, DialError> {
+async fn connect(
+    broker: &BrokerUri,
+    options: &TransportOptions,
+    watch: &mut Stopwatch,
+) -> Result<TcpStream, DialError> {
+    watch.begin(Stopwatch::RESOLVE);
     let local = match broker.local_address() {
         Some(local) => resolve(&local.host, local.port).await?.first().copied(),
         None => None,
     };
     let mut last = DialError::Resolve("the name has no address".to_owned());
-    for address in resolve(broker.host(), broker.port()).await? {
+    let addresses = resolve(broker.host(), broker.port()).await?;
+    watch.begin(Stopwatch::CONNECT);
+    for address in addresses {
         match connect_to(address, local, options).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = DialError::Connect(format!("{address}: {error}")),

@@ -11,12 +11,12 @@ use rewire_protocol::{Command, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::dial::Dialer;
+use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
 use super::{Outcome, Submission, TransportConfig};
 use crate::core::{
-    Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
-    done_response,
+    Cause, DialTimes, Event, FailoverCore, Incident, Incoming, Input, LinkId, Output, Request,
+    RequestId, Stats, Topology, done_response,
 };
 use crate::error::{DialError, LostReason, RequestError};
 use crate::uri::FailoverUri;
@@ -33,7 +33,15 @@ type Reply = oneshot::Sender<Outcome>;
 pub(super) struct Driver {
     core: FailoverCore,
     inputs: Inputs,
+    stats: watch::Sender<Stats>,
     shell: Shell,
+}
+
+/// What can be looked at from outside.
+#[derive(Debug)]
+pub(super) struct Views {
+    pub(super) topology: watch::Receiver<Arc<Topology>>,
+    pub(super) stats: watch::Receiver<Stats>,
 }
 
 /// What comes from the application.
@@ -48,7 +56,7 @@ pub(super) struct Inputs {
 struct Shell {
     /// The active link and the standbys.
     links: Vec<Link>,
-    dials: JoinSet<(LinkId, Result<Link, DialError>)>,
+    dials: JoinSet<Dialed>,
     dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
@@ -61,12 +69,13 @@ struct Shell {
 }
 
 /// What the driver waits for.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and not for long")]
 enum Happened {
     Submitted(Submission),
     HandlesGone,
     CloseWanted,
     Cleared(LinkId),
-    Dialed(LinkId, Result<Link, DialError>),
+    Dialed(Dialed),
     Link(LinkId, Step),
     RoomToDeliver,
     Timeout,
@@ -79,13 +88,14 @@ impl Driver {
         inputs: Inputs,
         deliveries: mpsc::Sender<Incoming>,
         events: broadcast::Sender<Event>,
-    ) -> (Self, watch::Receiver<Arc<Topology>>) {
+    ) -> (Self, Views) {
         let dialer = Dialer::new(uri.clone(), &config);
         // Entropy enters here and nowhere else.
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
             FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
         let (topology, known) = watch::channel(Arc::new(core.topology()));
+        let (stats, counted) = watch::channel(core.stats());
         let shell = Shell {
             topology,
             links: Vec::new(),
@@ -98,7 +108,8 @@ impl Driver {
             events,
             dialer,
         };
-        (Self { core, inputs, shell }, known)
+        let views = Views { topology: known, stats: counted };
+        (Self { core, inputs, stats, shell }, views)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -112,11 +123,7 @@ impl Driver {
                     break;
                 }
                 Happened::Cleared(link) => self.input(Input::Cleared(link)),
-                Happened::Dialed(id, Ok(link)) => self.on_dialed(id, link),
-                Happened::Dialed(id, Err(error)) => {
-                    self.shell.dialing.remove(&id);
-                    self.input(Input::Dialed(id, Err(error)));
-                }
+                Happened::Dialed(dialed) => self.on_dialed(dialed),
                 Happened::Link(id, Step::Read) => self.take_events(id),
                 Happened::Link(_, Step::Flushed) => {}
                 Happened::Link(id, Step::Lost(reason)) => self.on_lost(id, reason),
@@ -124,6 +131,7 @@ impl Driver {
                 Happened::Timeout => self.on_timeout(),
             }
             self.shell.flush_deliveries();
+            self.publish_stats();
         }
         // What was submitted and not looked at is answered by the core like anything else.
         self.inputs.submissions.close();
@@ -131,12 +139,13 @@ impl Driver {
             self.submit(submission);
         }
         self.shell.flush_deliveries();
+        self.publish_stats();
         while self.shell.dials.join_next().await.is_some() {}
         end.send_replace(true);
     }
 
     async fn wait(&mut self) -> Happened {
-        let Self { core, shell, inputs: Inputs { submissions, close, cleared } } = self;
+        let Self { core, shell, inputs: Inputs { submissions, close, cleared }, .. } = self;
         let backlog = shell.backlog();
         let Shell { links, dials, deliveries, undelivered, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
@@ -146,7 +155,7 @@ impl Driver {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
-            Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
+            Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
             () = sleep_until(due) => Happened::Timeout,
             (id, step) = step(links, is_full) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
@@ -154,6 +163,14 @@ impl Driver {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
             }
         }
+    }
+
+    /// Lays out the numbers for whoever wants to look: once for all that a turn of the loop brought.
+    fn publish_stats(&self) {
+        self.stats.send_if_modified(|published| {
+            let stats = self.core.stats();
+            std::mem::replace(published, stats) != stats
+        });
     }
 
     /// Hands an input to the core and does what it says, and what comes of that.
@@ -193,15 +210,20 @@ impl Driver {
         self.input(input);
     }
 
-    fn on_dialed(&mut self, id: LinkId, link: Link) {
+    fn on_dialed(&mut self, Dialed { id, result, times }: Dialed) {
         // A dial that was hung up may have ended well all the same.
         if self.shell.dialing.remove(&id).is_none() {
             return;
         }
-        self.shell.links.push(link);
-        self.input(Input::Dialed(id, Ok(())));
-        // The broker's first words may have come with the handshake.
-        self.take_events(id);
+        match result {
+            Ok(link) => {
+                self.shell.links.push(link);
+                self.input(Input::Dialed(id, Ok(()), times));
+                // The broker's first words may have come with the handshake.
+                self.take_events(id);
+            }
+            Err(error) => self.input(Input::Dialed(id, Err(error), times)),
+        }
     }
 
     /// Takes all that came over a link.
@@ -247,8 +269,7 @@ impl Shell {
     fn perform(&mut self, output: Output, link: Option<LinkId>) -> Option<Input> {
         match output {
             Output::Dial(id, broker) => {
-                let dial = self.dialer.dial(id, &broker);
-                let task = self.dials.spawn(async move { (id, dial.await) });
+                let task = self.dials.spawn(self.dialer.dial(id, &broker));
                 self.dialing.insert(id, task);
             }
             Output::Transmit(id, command, completes) => {
@@ -312,8 +333,8 @@ impl Shell {
         if let Some(link) = self.take_link(id) {
             self.dials.spawn(async move {
                 let _ = tokio::time::timeout(LINGER, link.finish()).await;
-                let gone = DialError::Handshake("hung up".to_owned());
-                (id, Err(gone))
+                let result = Err(DialError::Handshake("hung up".to_owned()));
+                Dialed { id, result, times: DialTimes::default() }
             });
         }
     }
@@ -373,10 +394,33 @@ fn trace(event: &Event) {
             tracing::info!(%broker, ?outage, replayed, resent, "resumed");
         }
         Event::Rebalancing { from, to, reason } => {
-            tracing::info!(%from, %to, ?reason, "rebalancing")
+            tracing::info!(%from, %to, ?reason, "rebalancing");
         }
+        Event::Incident(incident) => trace_incident(incident),
+        Event::StandbyReady { broker } => tracing::debug!(%broker, "standby ready"),
+        Event::StandbyLost { broker, cause } => tracing::info!(%broker, %cause, "standby lost"),
         Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
         Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
         Event::Closed => tracing::debug!("closed"),
     }
+}
+
+fn trace_incident(incident: &Incident) {
+    tracing::info!(
+        broker = incident.cause.as_ref().map(Cause::broker),
+        cause = incident.cause.as_ref().map(tracing::field::display),
+        end = ?incident.end,
+        outage_ms = incident.outage.as_secs_f64() * 1000.0,
+        waited_ms = incident.waited.as_secs_f64() * 1000.0,
+        attempts = incident.attempts_made(),
+        rounds = incident.rounds,
+        standby = incident.has_taken_standby(),
+        replayed = incident.replayed.total(),
+        resent = incident.requests_resent,
+        in_doubt = incident.requests_in_doubt,
+        not_sent = incident.requests_not_sent,
+        refused = incident.requests_refused,
+        "incident",
+    );
+    tracing::debug!("{incident}");
 }

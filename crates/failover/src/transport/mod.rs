@@ -24,12 +24,12 @@ use std::time::Duration;
 use rewire_protocol::{Command, ConsumerId, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use self::driver::{Driver, Inputs};
+use self::driver::{Driver, Inputs, Views};
 #[cfg(not(feature = "tls"))]
 use self::no_tls as tls;
 #[cfg(feature = "tls")]
 pub use self::tls::{Pem, TlsOptions};
-use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
+use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Stats, Topology};
 use crate::error::{GaveUp, RequestError};
 use crate::uri::FailoverUri;
 
@@ -95,7 +95,7 @@ pub struct FailoverTransport {
 struct Shared {
     submissions: mpsc::Sender<Submission>,
     events: broadcast::Sender<Event>,
-    topology: watch::Receiver<Arc<Topology>>,
+    views: Views,
     ended: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
 }
@@ -141,12 +141,11 @@ impl FailoverTransport {
         let (clearing, cleared) = watch::channel(None);
         warn_of_what_has_no_effect(uri);
         let inputs = Inputs { submissions: submitted, close, cleared };
-        let (driver, topology) =
-            Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
+        let (driver, views) = Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
         tokio::spawn(driver.run(end));
         let settling = submissions.downgrade();
         let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
-        let shared = Shared { submissions, events, topology, ended, closing };
+        let shared = Shared { submissions, events, views, ended, closing };
         (Self { shared: Arc::new(shared) }, deliveries)
     }
 
@@ -207,7 +206,15 @@ impl FailoverTransport {
     /// The cluster as it is known.
     #[must_use]
     pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
-        self.shared.topology.clone()
+        self.shared.views.topology.clone()
+    }
+
+    /// What has happened since the start, in numbers: a copy, a moment old at most while the task runs.
+    ///
+    /// Cheap: nothing is asked of the task, and it does not wait for whoever looks.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.shared.views.stats.borrow()
     }
 
     /// What happens to the link, from now on.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::error::LostReason;
 
+mod incidents;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -136,7 +136,7 @@ async fn dial(uri: &str, tls: TlsOptions) -> Result<Link, DialError> {
     let uri: FailoverUri = format!("failover:({uri})").parse().unwrap();
     let broker = uri.brokers()[0].clone();
     let config = TransportConfig { tls, ..TransportConfig::default() };
-    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await
+    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.result
 }
 
 /// What the error of a dial that fails in TLS says.
@@ -381,7 +381,7 @@ async fn a_session_is_resumed_until_a_file_changes() {
     let dialer = Dialer::new(uri, &TransportConfig { tls, ..TransportConfig::default() });
     let dial = async || {
         let (client, link) = tokio::join!(broker.accept(), dialer.dial(LinkId(1), &target));
-        link.unwrap();
+        link.result.unwrap();
         client.unwrap().stream.get_ref().1.handshake_kind().unwrap()
     };
     assert_eq!(dial().await, HandshakeKind::Full);
