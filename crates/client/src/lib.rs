@@ -54,9 +54,13 @@ pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use producer::{Producer, Receipt, Transmission};
 pub use requester::Requester;
-pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, MoveReason, Topology};
+pub use rewire_failover::core::{
+    AttemptEnd, AttemptRecord, BrokerSource, Cause, DialTimes, Event, Failures, Incident,
+    IncidentEnd, KnownBroker, LinkId, MoveReason, Replayed, Stats, Topology,
+};
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
+pub use rewire_failover::{DialError, GaveUp, LostReason, Noticed};
 pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };

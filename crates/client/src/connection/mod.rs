@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use rewire_failover::core::{Completion, Event, LinkId, Topology};
+use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
@@ -85,6 +85,19 @@ impl Connection {
     #[must_use]
     pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
         self.shared.transport.topology()
+    }
+
+    /// What has happened to the connection since it was begun, in numbers. A copy, and cheap to take.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) {
+    /// let stats = connection.stats();
+    /// println!("{} interruptions, {:?} at most", stats.interruptions, stats.longest_outage);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.transport.stats()
     }
 
     /// What happens to the connection, from now on: it is lost, made again, given up.
