@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rewire_failover::core::{Completion, Event, Incoming, LinkId};
+use rewire_failover::core::{Completion, Event, Incoming, LinkId, Stats};
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{Command, MessageId};
 
@@ -158,9 +158,10 @@ pub(crate) enum AtClient<'s> {
         outputs: Vec<String>,
         is_due_changed: bool,
     },
-    /// How much waits, after an input.
+    /// How much waits, after an input, and the numbers by then.
     Waiting {
         open: usize,
+        stats: &'s Stats,
     },
 }
 
@@ -295,7 +296,7 @@ impl fmt::Display for AtClient<'_> {
             Self::Stale { link, what, outputs, .. } => {
                 write!(f, "{link} is gone and speaks: {what}; out comes {outputs:?}")
             }
-            Self::Waiting { open } => write!(f, "has {open} waiting"),
+            Self::Waiting { open, .. } => write!(f, "has {open} waiting"),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Client {
         }
         self.app.backlog = self.submissions.len();
         let open = self.purposes.len();
-        self.see(ctx, AtClient::Waiting { open });
+        self.see(ctx, AtClient::Waiting { open, stats: &self.core.stats() });
     }
 
     fn submit(&mut self, ctx: &mut Ctx, submission: Submission) {
