@@ -3,6 +3,7 @@
 mod args;
 mod browse;
 mod clock;
+mod event;
 mod ledger;
 mod log;
 mod receive;
