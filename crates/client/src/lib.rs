@@ -34,6 +34,8 @@
 //!   out yet is dropped first. So a message may come twice, and then says so:
 //!   [`Delivery::is_redelivered`], as far as the broker knows.
 //! - Only what is in doubt at the very end is reported so: [`ErrorKind::InDoubt`].
+//! - Why it took as long as it did says [`Event::Incident`], one record each time; printed, it is a text.
+//!   [`Connection::stats`] has the numbers.
 
 mod connection;
 mod consumer;

@@ -275,3 +275,30 @@ async fn flush_answers_with_the_link_that_async_sends_went_over() {
     let (flushed, _broker) = tokio::join!(connection.flush(), broker);
     assert_eq!(flushed.unwrap(), sent.await.unwrap());
 }
+
+#[tokio::test]
+async fn a_failover_leaves_a_record_and_numbers() {
+    let (a, b) = (Peer::start().await, Peer::start().await);
+    let uri = format!("failover:({},{})?randomize=false", a.address(), b.address());
+    let connect = async { Connection::builder(&uri).await.unwrap() };
+    let accept = async {
+        let mut client = a.accept().await;
+        client.expect("ConnectionInfo").await;
+        client
+    };
+    let (connection, first) = tokio::join!(connect, accept);
+    let mut events = connection.events();
+    drop(first);
+    let mut second = b.accept().await;
+    second.expect_all(&["ConnectionControl", "ConnectionInfo"]).await;
+    let incident = loop {
+        let event = timeout(DEADLINE, events.next()).await.unwrap().unwrap();
+        if let crate::Event::Incident(incident) = event {
+            break incident;
+        }
+    };
+    assert!(incident.to_string().starts_with(&format!("interruption: {} lost", a.address())));
+    let stats = connection.stats();
+    assert_eq!((stats.interruptions, stats.links), (1, 2));
+    assert_eq!((stats.total_outage, stats.longest_outage), (incident.outage, incident.outage));
+}

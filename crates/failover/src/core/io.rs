@@ -205,7 +205,8 @@ pub enum Event {
         /// The broker at its end.
         broker: String,
     },
-    /// A standby that was ready is gone; another is looked for. Rare.
+    /// A standby that was ready is gone; another is looked for. Rare. One that could not be had, or was
+    /// let go of because nobody wants it any more, is not told of.
     StandbyLost {
         /// The broker that was at its end.
         broker: String,
