@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Browse(BrowseArgs),
     /// Send one message and wait for its reply
     Request(RequestArgs),
+    /// Look at each broker of a URI, step by step, and say what is wrong
+    Doctor(DoctorArgs),
     /// Show what happens to the connection and to the cluster, as it happens
     Watch(WatchArgs),
     /// Explain a URI: its brokers, and every option with its value
@@ -75,6 +77,18 @@ pub(crate) struct RequestArgs {
     #[arg(long = "property", value_name = "K=V", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
     /// Print the reply, headers and all, as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// How long each broker has: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub(crate) timeout: Duration,
+    /// Print one line of JSON for each broker
     #[arg(long)]
     pub(crate) json: bool,
 }

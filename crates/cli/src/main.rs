@@ -3,6 +3,7 @@
 mod args;
 mod browse;
 mod clock;
+mod doctor;
 mod event;
 mod ledger;
 mod log;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Verb::Receive(args) => receive::run(args).await,
             Verb::Browse(args) => browse::run(args).await,
             Verb::Request(args) => request::run(args).await,
+            Verb::Doctor(args) => doctor::run(args).await,
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
         }

@@ -79,16 +79,23 @@ pub(crate) fn destination(access: &Access, name: &str) -> Result<Destination, Fa
 }
 
 fn check_uri(access: &Access) -> Result<(), Failure> {
-    match access.uri.parse::<FailoverUri>() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::usage(format!("the URI cannot be used: {error}"))),
-    }
+    parse_uri(access).map(drop)
+}
+
+pub(crate) fn parse_uri(access: &Access) -> Result<FailoverUri, Failure> {
+    let uri = access.uri.parse::<FailoverUri>();
+    uri.map_err(|error| Failure::usage(format!("the URI cannot be used: {error}")))
 }
 
 /// A connection still to be made.
 pub(crate) fn builder(access: &Access) -> Result<ConnectionBuilder, Failure> {
     check_uri(access)?;
-    let mut builder = Connection::builder(&access.uri);
+    builder_of(access, &access.uri)
+}
+
+/// The same to other brokers.
+pub(crate) fn builder_of(access: &Access, uri: &str) -> Result<ConnectionBuilder, Failure> {
+    let mut builder = Connection::builder(uri);
     if let Some(id) = &access.client_id {
         builder = builder.client_id(id);
     }
