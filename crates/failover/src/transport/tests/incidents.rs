@@ -1,5 +1,7 @@
 //! What is on record of dials over real sockets, and the numbers that anyone may look at.
 
+use rewire_protocol::KeepAliveInfo;
+
 use super::*;
 use crate::core::{AttemptEnd, AttemptRecord, Cause, Incident, Stats};
 use crate::{DialError, Noticed};
@@ -80,4 +82,21 @@ async fn an_interruption_ends_with_its_record_and_is_counted() {
     assert_eq!(stats.total_outage, incident.outage);
     within(transport.close(DEADLINE)).await;
     assert_eq!(transport.stats(), stats);
+}
+
+#[tokio::test]
+async fn a_link_that_is_not_read_and_cannot_be_written_is_noticed_by_writing() {
+    let (mut link, far) = opened().await;
+    // Closed with something unread: the peer's system resets the connection.
+    within(far.readable()).await.unwrap();
+    drop(far);
+    let lost = loop {
+        link.send(&KeepAliveInfo::default().into()).unwrap();
+        let step = within(std::future::poll_fn(|cx| link.poll_step(cx, true))).await;
+        if let link::Step::Lost(reason) = step {
+            break reason;
+        }
+    };
+    assert!(matches!(lost, LostReason::Write(_)), "{lost:?}");
+    assert_eq!(lost.noticed(), Noticed::Write);
 }
