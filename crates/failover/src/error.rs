@@ -165,7 +165,7 @@ pub enum GaveUp {
     #[error("no broker within the timeout of {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// As many attempts failed as the options allow.
-    #[error("gave up after {attempts} attempts, the last on {broker}: {error}")]
+    #[error("gave up after {}, the last broker {broker}: {error}", rounds(*.attempts))]
     Exhausted {
         /// How many rounds were made.
         attempts: u32,
@@ -192,4 +192,12 @@ pub enum GaveUp {
     /// The transport was closed.
     #[error("the connection is closed")]
     Closed,
+}
+
+/// So many rounds over the brokers, in words.
+fn rounds(count: u32) -> String {
+    match count {
+        1 => "1 round".to_owned(),
+        more => format!("{more} rounds"),
+    }
 }

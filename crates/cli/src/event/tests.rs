@@ -103,7 +103,7 @@ fn each_event_is_a_line_and_an_incident_is_a_line_and_what_stands_below_it() {
             "2026-11-21 03:00:00.000Z  rebalancing     from tcp://a:61616 to tcp://b:61616: the cluster is balanced anew",
             "2026-11-21 03:00:00.000Z  standby ready   tcp://b:61616",
             "2026-11-21 03:00:00.000Z  standby lost    tcp://b:61616: the broker closed the connection",
-            "2026-11-21 03:00:00.000Z  ended           gave up after 3 attempts, the last on tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused",
+            "2026-11-21 03:00:00.000Z  ended           gave up after 3 rounds, the last broker tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused",
             "2026-11-21 03:00:00.000Z  closed",
         ]
     );
@@ -121,7 +121,7 @@ fn someone_who_waits_is_told_in_sentences() {
             "tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused (round 1)",
             "now on tcp://a:61616, after 24 ms",
             "moving from tcp://a:61616 to tcp://b:61616: the cluster is balanced anew",
-            "gave up after 3 attempts, the last on tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused",
+            "gave up after 3 rounds, the last broker tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused",
         ]
     );
 }

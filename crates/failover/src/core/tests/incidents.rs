@@ -136,7 +136,7 @@ fn giving_up_says_why_and_what_it_cost() {
             "  cause     the broker closed the connection, noticed by reading",
             "  tried     1 attempt in 1 round, 10.0 ms spent waiting",
             "      +10.0 ms  tcp://a:1  failed after 0.0 ms: cannot connect: refused",
-            "  ended     gave up after 1 attempts, the last on tcp://a:1: cannot connect: refused",
+            "  ended     gave up after 1 round, the last broker tcp://a:1: cannot connect: refused",
             "  requests  1 in doubt, 1 not sent",
         ]
     );
