@@ -147,6 +147,20 @@ pub enum RequestError {
     /// It cannot be put on the wire.
     #[error("cannot be sent: {0}")]
     Unsendable(EncodeError),
+    /// It was not sent: a transaction has to be repeated after a failover, and no more of open
+    /// transactions may be kept. One that is committed or rolled back makes room.
+    #[error(
+        "not sent: open transactions hold {commands} commands or {bytes} bytes, and may hold no more"
+    )]
+    TransactionFull {
+        /// How many commands may be kept.
+        commands: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// It was not sent: a message of the transaction was lost, so it can only be rolled back.
+    #[error("not sent: the transaction can only be rolled back: {0}")]
+    TransactionBroken(String),
 }
 
 impl RequestError {

@@ -41,9 +41,12 @@ impl FailoverCore {
         if matches!(self.state, State::Replaying(..)) {
             self.on_replay_answered(now, link, number, answer);
         } else {
-            match answer {
+            let is_known = match answer {
                 Ok(answer) => self.complete(number, Ok(answer)),
                 Err(cause) => self.refuse(number, cause),
+            };
+            if is_known {
+                self.tracker.confirmed_before(number);
             }
             self.depart_if_settled(now);
         }
@@ -83,7 +86,9 @@ impl FailoverCore {
         let Some(command) = replay.unanswered.remove(&number) else { return };
         let finished = replay.unanswered.is_empty();
         match (answer, command) {
-            (Ok(answer), _) => self.complete(number, Ok(answer)),
+            (Ok(answer), _) => {
+                self.complete(number, Ok(answer));
+            }
             (Err(cause), Command::ConnectionInfo(_)) => {
                 // If its owner still waits for the first answer, this is it.
                 self.refuse(number, cause.clone());
@@ -98,6 +103,8 @@ impl FailoverCore {
                         let refused = Err(RequestError::Refused(cause));
                         self.outputs.push_back(Output::Complete(entry.id, refused));
                     }
+                    // It was answered before: a broker that kept it says that it has it already.
+                    None if matches!(command, Command::TransactionInfo(_)) => {}
                     None => self.deliver(Incoming::Refused { command, cause }),
                 }
             }
@@ -129,11 +136,17 @@ impl FailoverCore {
             return;
         }
         let State::Replaying(_, replay) = &mut self.state else {
-            self.complete(number, Err(RequestError::Unsendable(error)));
+            let reason = error.to_string();
+            if !self.complete(number, Err(RequestError::Unsendable(error))) {
+                self.tracker.unsendable(number, &reason);
+            }
             self.depart_if_settled(now);
             return;
         };
-        let Some(command) = replay.unanswered.remove(&number) else { return };
+        let Some(command) = replay.unanswered.remove(&number) else {
+            self.tracker.unsendable(number, &error.to_string());
+            return;
+        };
         let finished = replay.unanswered.is_empty();
         if matches!(command, Command::ConnectionInfo(_)) {
             self.refuse_link(now, link, DialError::Handshake(error.to_string()));
@@ -174,6 +187,7 @@ impl FailoverCore {
         self.planned = None;
         self.interrupt(link);
         self.event(Event::Interrupted { broker: name.to_string(), cause: reason.clone() });
+        self.tell_what_the_cache_lost();
         self.begin_outage(now, Some(Cause::lost(&name, reason.clone())));
         self.finish_what_ended_with_the_link();
         self.fail_what_was_for(link);
@@ -205,6 +219,7 @@ impl FailoverCore {
                 self.answer_here(entry.id, number);
             }
         }
+        self.fail_commits_in_doubt();
         self.fail_what_was_removed();
     }
 
@@ -230,7 +245,7 @@ impl FailoverCore {
         self.fail_as(&GaveUp::LinkGone, bound);
     }
 
-    fn fail_as(&mut self, reason: &GaveUp, numbers: Vec<i32>) {
+    pub(super) fn fail_as(&mut self, reason: &GaveUp, numbers: Vec<i32>) {
         for number in numbers {
             if let Some(entry) = self.requests.take(number) {
                 if entry.tracked {

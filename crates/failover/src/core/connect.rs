@@ -72,7 +72,8 @@ impl FailoverCore {
 
     /// A link is there: what the last broker knew is said again.
     pub(super) fn greet(&mut self, now: Instant, attempt: Attempt) {
-        let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
+        self.expire_pulls(now);
+        let commands = if self.had_link { self.tracker.replay(now) } else { Vec::new() };
         self.had_link = true;
         if commands.is_empty() {
             self.on_connected(now, attempt.active, 0, VecDeque::new());
@@ -86,16 +87,26 @@ impl FailoverCore {
         let total = commands.len();
         self.clearing.close_consumers(&mut commands);
         let mut unanswered = BTreeMap::new();
+        let mut waiting = BTreeMap::new();
+        for entry in self.requests.iter_mut().filter(|entry| entry.tracked) {
+            entry.try_on(&attempt.active.name);
+            if entry.completion == Completion::Transmitted {
+                waiting.insert(entry.command.command_id(), entry.id);
+            }
+        }
         for command in commands {
+            let completes = waiting.get(&command.command_id()).copied();
             if command.is_response_required() {
                 unanswered.insert(command.command_id(), command.clone());
             }
-            self.outputs.push_back(Output::Transmit(attempt.active.link, Arc::new(command), None));
+            self.outputs.push_back(Output::Transmit(
+                attempt.active.link,
+                Arc::new(command),
+                completes,
+            ));
         }
-        for entry in self.requests.iter_mut() {
-            if unanswered.contains_key(&entry.command.command_id()) {
-                entry.try_on(&attempt.active.name);
-            }
+        for number in waiting.into_keys() {
+            self.requests.take(number);
         }
         let max_held = self.tracker.window().saturating_add(HELD_BESIDES_DISPATCHES);
         let replay = Replay { unanswered, commands: total, held: VecDeque::new(), max_held };
@@ -207,6 +218,7 @@ impl FailoverCore {
             let completes = is_done.then_some(entry.id);
             self.outputs.push_back(Output::Transmit(active.link, entry.command.clone(), completes));
             if is_done {
+                self.tracker.transmitted(&entry.command);
                 done.push(entry.command.command_id());
             }
         }

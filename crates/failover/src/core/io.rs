@@ -63,7 +63,7 @@ pub enum Input {
     Received(LinkId, Command),
     /// A link ended by itself.
     Lost(LinkId, LostReason),
-    /// A command that was to be transmitted, and whose answer is waited for, cannot be put on the wire.
+    /// A command that was to be transmitted cannot be put on the wire.
     Unsendable(LinkId, i32, EncodeError),
     /// The application has dealt with the end of this link: what it delivered and was not handed out is
     /// gone, so that the next link may deliver it again. Consumers stay closed until then.
@@ -113,8 +113,8 @@ pub enum Output {
     /// Send a command over a link.
     ///
     /// The request named, if one is, is done as soon as the command was handed over: it succeeds then, with
-    /// a plain `Response`, and fails as unsendable if the command cannot be put on the wire. For other
-    /// commands that is reported by [`Input::Unsendable`].
+    /// a plain `Response`, and fails as unsendable if the command cannot be put on the wire. Of that the
+    /// core hears by [`Input::Unsendable`], whether a request is named or not.
     Transmit(LinkId, Arc<Command>, Option<RequestId>),
     /// Close a link, or stop dialling it, and say nothing more of it.
     Hangup(LinkId),
@@ -212,6 +212,12 @@ pub enum Event {
         broker: String,
         /// How.
         cause: LostReason,
+    },
+    /// The link that was lost may have taken messages with it that no broker was to answer: the cache of
+    /// the option `trackMessages` had no room for them, and they are not sent again.
+    CacheEvicted {
+        /// How many messages.
+        messages: u64,
     },
     /// The cluster looks different from what was known.
     TopologyChanged(Arc<Topology>),

@@ -11,6 +11,7 @@
 //! - `clearing`: consumers that stay closed until the application has dealt with the lost link;
 //! - `topology`: the cluster as it is known;
 //! - `requests`: what waits for a broker or for its answer;
+//! - `work`: what a link was doing when it ended;
 //! - `offline`: what is answered without a broker;
 //! - `incident`: the record of each time without a link;
 //! - `stats`: what has happened, in numbers.
@@ -31,6 +32,7 @@ mod state;
 mod stats;
 mod submit;
 mod topology;
+mod work;
 
 use std::collections::vec_deque;
 use std::time::{Duration, Instant};
@@ -55,7 +57,7 @@ use self::requests::Requests;
 use self::standby::Standby;
 use self::state::{Outage, State};
 use self::stats::Outbox;
-use crate::tracker::ConnectionStateTracker;
+use crate::tracker::{ConnectionStateTracker, TrackerLimits};
 use crate::uri::{BrokerUri, FailoverOptions};
 
 /// How much may wait for a broker or for its answer before the core wants no more.
@@ -134,6 +136,12 @@ impl FailoverCore {
             // Java: `reconnectDelay` counts only where it differs from its default.
             Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
         );
+        let tracked = TrackerLimits {
+            commands: limits.requests,
+            bytes: limits.bytes,
+            transaction_producers: options.track_transaction_producers,
+            cache: options.track_messages.then_some(options.max_cache_size as usize),
+        };
         Self {
             pool: BrokerPool::new(brokers, &options),
             backoff: backoff.clone(),
@@ -141,7 +149,7 @@ impl FailoverCore {
             limits,
             state: State::Idle,
             rng: SmallRng::seed_from_u64(seed),
-            tracker: ConnectionStateTracker::default(),
+            tracker: ConnectionStateTracker::new(tracked),
             requests: Requests::new(),
             outputs: Outbox::default(),
             standbys: Vec::new(),
@@ -198,7 +206,8 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => None,
         };
-        [round, self.next_message_timeout(), self.standby_due].into_iter().flatten().min()
+        let messages = self.next_message_timeout();
+        [round, messages, self.next_pull_expiry(), self.standby_due].into_iter().flatten().min()
     }
 
     /// The link whose word counts, once a broker was reached over it.
@@ -228,6 +237,9 @@ impl FailoverCore {
         if self.next_message_timeout().is_some_and(|due| due <= now) {
             self.time_out_messages(now);
         }
+        if self.next_pull_expiry().is_some_and(|due| due <= now) {
+            self.expire_pulls(now);
+        }
         match &self.state {
             State::Waiting(until) if *until <= now => self.begin_round(now),
             State::Leaving(_, departure) if departure.until <= now => self.depart_if_settled(now),
@@ -250,6 +262,11 @@ impl FailoverCore {
     }
 
     fn deliver(&mut self, incoming: Incoming) {
+        if let Incoming::Command(_, Command::MessageDispatch(dispatch)) = &incoming
+            && let Some(id) = &dispatch.consumer_id
+        {
+            self.tracker.dispatched(id);
+        }
         self.outputs.push_back(Output::Deliver(incoming));
     }
 }

@@ -8,8 +8,13 @@ use super::{FailoverCore, done_response};
 /// Whether a command needs no broker when there is none.
 ///
 /// Whatever ends has ended with the link already; a sign of life or a goodbye has nobody to go to.
-pub(crate) const fn is_done_without_a_broker(command: &Command) -> bool {
-    matches!(command, Command::RemoveInfo(_) | Command::ShutdownInfo(_) | Command::KeepAliveInfo(_))
+pub(crate) fn is_done_without_a_broker(command: &Command) -> bool {
+    match command {
+        Command::RemoveInfo(_) | Command::ShutdownInfo(_) | Command::KeepAliveInfo(_) => true,
+        // It finds nothing, and is not to wait until it can.
+        Command::MessagePull(pull) => pull.timeout != 0,
+        _ => false,
+    }
 }
 
 impl FailoverCore {

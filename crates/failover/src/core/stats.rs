@@ -53,7 +53,8 @@ pub struct Stats {
     pub requests_waiting: usize,
     /// What those weigh, in bytes, as [`QueueLimits::bytes`](super::QueueLimits::bytes) counts.
     pub bytes_waiting: usize,
-    /// Cached messages that had to make room for others, and would not be sent again after a failover.
+    /// Messages that the cache had no room for, or none any more, and that would not be sent again after a
+    /// failover.
     pub cache_evictions: u64,
 
     /// Messages that brokers have dispatched, and that were handed on.
@@ -130,7 +131,9 @@ impl Stats {
             Output::Complete(_, Ok(_)) => self.requests_confirmed += 1,
             Output::Complete(_, Err(error)) => match error {
                 RequestError::Refused(_) => self.requests_refused += 1,
-                RequestError::NotSent(_) => self.requests_not_sent += 1,
+                RequestError::NotSent(_)
+                | RequestError::TransactionFull { .. }
+                | RequestError::TransactionBroken(_) => self.requests_not_sent += 1,
                 RequestError::InDoubt { .. } => self.requests_in_doubt += 1,
                 RequestError::Unsendable(_) => self.requests_unsendable += 1,
             },
@@ -157,7 +160,10 @@ impl Stats {
             Event::TopologyChanged(_) => self.topology_changes += 1,
             Event::StandbyReady { .. } => self.standbys_made += 1,
             Event::StandbyLost { .. } => self.standbys_lost += 1,
-            Event::Rebalancing { .. } | Event::GaveUp(_) | Event::Closed => {}
+            Event::Rebalancing { .. }
+            | Event::CacheEvicted { .. }
+            | Event::GaveUp(_)
+            | Event::Closed => {}
         }
     }
 
@@ -202,6 +208,7 @@ impl FailoverCore {
             requests_waiting: self.requests.len(),
             bytes_waiting: self.requests.bytes(),
             standbys_ready: self.standbys.iter().filter(|standby| standby.is_ready()).count(),
+            cache_evictions: self.tracker.evicted(),
             no_link_since: self.outage.as_ref().map(|outage| outage.since),
             ..self.outputs.stats
         }

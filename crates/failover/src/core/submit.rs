@@ -10,10 +10,11 @@ use super::requests::Entry;
 use super::state::State;
 use super::{FailoverCore, offline};
 use crate::error::{GaveUp, RequestError};
+use crate::tracker::ends_transaction;
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
-        let Request { id, mut command, completion, link } = request;
+        let Request { id, mut command, mut completion, link } = request;
         self.outputs.stats.requests_submitted += 1;
         let refused = match &self.state {
             State::Failed(reason) => Some(reason.clone()),
@@ -26,15 +27,25 @@ impl FailoverCore {
             | State::Leaving(..)
             | State::Waiting(_) => None,
         };
-        if let Some(reason) = refused {
-            self.outputs.push_back(Output::Complete(id, Err(RequestError::NotSent(reason))));
+        let refused = refused.map(RequestError::NotSent).or_else(|| self.tracker.refusal(&command));
+        if let Some(error) = refused {
+            self.outputs.push_back(Output::Complete(id, Err(error)));
             return;
         }
+        if ends_transaction(&command) {
+            // What became of it decides what is repeated.
+            completion = Completion::Answered;
+        }
+        self.replace_pull(&command);
         let number = self.requests.next_number();
         command.set_command_id(number);
         command.set_response_required(completion == Completion::Answered);
-        let tracked = self.tracker.track(&command);
         let command = Arc::new(command);
+        let needs_broker =
+            self.state.link().is_some() || !offline::is_done_without_a_broker(&command);
+        // A pull that is over is not open.
+        let is_over = !needs_broker && matches!(*command, Command::MessagePull(_));
+        let tracked = !is_over && self.tracker.track(now, &command);
         match &self.state {
             State::Connected(active) | State::Leaving(active, _)
                 if self.is_sent_now(link, &command) =>
@@ -43,6 +54,7 @@ impl FailoverCore {
                 let completes = is_done.then_some(id);
                 self.outputs.push_back(Output::Transmit(active.link, command.clone(), completes));
                 if is_done {
+                    self.tracker.transmitted(&command);
                     self.requests.push(None);
                 } else {
                     let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
@@ -61,7 +73,8 @@ impl FailoverCore {
             | State::Waiting(_)
             | State::Failed(_)
             | State::Closed => {
-                if offline::is_done_without_a_broker(&command) {
+                if !needs_broker {
+                    self.answer_pull(&command);
                     self.requests.push(None);
                     self.answer_here(id, number);
                     self.fail_what_was_removed();
@@ -73,32 +86,42 @@ impl FailoverCore {
         }
     }
 
-    /// Whether a command goes over the link that is there. When it is being left, only what belongs to it
-    /// or ends something on it does; new work waits for the next broker.
+    /// Whether a command goes over the link that is there. When it is being left, only what belongs to it,
+    /// goes on with what was begun on it or ends something does; new work waits for the next broker.
     fn is_sent_now(&self, link: Option<LinkId>, command: &Command) -> bool {
         match &self.state {
-            State::Leaving(..) => link.is_some() || matches!(command, Command::RemoveInfo(_)),
+            State::Leaving(..) => {
+                link.is_some()
+                    || matches!(command, Command::RemoveInfo(_))
+                    || self.is_of_begun_transaction(command)
+            }
             _ => true,
         }
     }
 
-    pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) {
-        if let Some(entry) = self.requests.take(number) {
-            if result.is_err() && entry.tracked {
+    /// Says what became of a request; false when there is none of this number.
+    pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) -> bool {
+        let Some(entry) = self.requests.take(number) else { return false };
+        match &result {
+            Ok(answer) => self.tracker.answered(&entry.command, answer),
+            Err(_) if entry.tracked || ends_transaction(&entry.command) => {
                 self.tracker.refused(&entry.command);
             }
-            self.outputs.push_back(Output::Complete(entry.id, result));
+            Err(_) => {}
         }
+        self.outputs.push_back(Output::Complete(entry.id, result));
+        true
     }
 
-    pub(super) fn refuse(&mut self, number: i32, cause: Box<Throwable>) {
-        if let Some(entry) = self.requests.take(number) {
-            if entry.tracked {
-                self.tracker.refused(&entry.command);
-            }
-            let (id, error) = entry.refuse(cause);
-            self.outputs.push_back(Output::Complete(id, Err(error)));
+    /// Says that a broker refused a request; false when there is none of this number.
+    pub(super) fn refuse(&mut self, number: i32, cause: Box<Throwable>) -> bool {
+        let Some(entry) = self.requests.take(number) else { return false };
+        if entry.tracked || ends_transaction(&entry.command) {
+            self.tracker.refused(&entry.command);
         }
+        let (id, error) = entry.refuse(cause);
+        self.outputs.push_back(Output::Complete(id, Err(error)));
+        true
     }
 
     pub(super) fn time_out_messages(&mut self, now: Instant) {
@@ -106,6 +129,7 @@ impl FailoverCore {
         for number in self.requests.timed_out(outage.since, timeout, now) {
             if let Some(entry) = self.requests.take(number) {
                 let (id, error) = entry.fail(GaveUp::TimedOut(timeout));
+                self.give_up_in_transaction(number, &error);
                 self.outputs.push_back(Output::Complete(id, Err(error)));
             }
         }

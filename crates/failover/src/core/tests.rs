@@ -5,8 +5,10 @@ mod cluster;
 mod connecting;
 mod incidents;
 mod moves;
+mod pulls;
 mod replay;
 mod requests;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,7 +140,7 @@ fn show(output: &Output) -> String {
         Output::Dial(link, broker) => format!("dial {} {}", link.0, broker.location()),
         Output::Transmit(link, command, completes) => {
             let done = completes.map(|id| format!(", completes {}", id.0)).unwrap_or_default();
-            format!("transmit {} {} #{}{done}", link.0, command.name(), command.command_id())
+            format!("transmit {} {} #{}{done}", link.0, name(command), command.command_id())
         }
         Output::Hangup(link) => format!("hangup {}", link.0),
         Output::Deliver(incoming) => match incoming {
@@ -167,6 +169,7 @@ fn show(output: &Output) -> String {
             Event::Incident(_) => "event incident".to_owned(),
             Event::StandbyReady { broker } => format!("event standby ready {broker}"),
             Event::StandbyLost { broker, .. } => format!("event standby lost {broker}"),
+            Event::CacheEvicted { messages } => format!("event evicted {messages}"),
             Event::TopologyChanged(topology) => {
                 let locations: Vec<_> =
                     topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
@@ -181,6 +184,24 @@ fn show(output: &Output) -> String {
 const fn too_large() -> EncodeError {
     let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
     EncodeError { kind, structure: "", field: "" }
+}
+
+/// What a command is: a step of a transaction by what it does.
+fn name(command: &Command) -> &'static str {
+    const STEPS: [&str; 8] = [
+        "BEGIN",
+        "PREPARE",
+        "COMMIT_ONE_PHASE",
+        "COMMIT_TWO_PHASE",
+        "ROLLBACK",
+        "RECOVER",
+        "FORGET",
+        "END",
+    ];
+    match command {
+        Command::TransactionInfo(info) => STEPS[usize::try_from(info.transaction_type).unwrap()],
+        other => other.name(),
+    }
 }
 
 fn connection() -> ConnectionId {

@@ -277,9 +277,12 @@ impl Shell {
                 // A link that has just ended takes what comes as one does that ends a moment later.
                 let sent = self.link(id).map_or(Ok(()), |link| link.send(&command));
                 match (completes, sent) {
-                    (Some(request), sent) => {
-                        let result = sent.map(|()| done_response(number));
-                        self.complete(request, result.map_err(RequestError::Unsendable), link);
+                    (Some(request), Ok(())) => {
+                        self.complete(request, Ok(done_response(number)), link);
+                    }
+                    (Some(request), Err(error)) => {
+                        self.complete(request, Err(RequestError::Unsendable(error.clone())), link);
+                        return Some(Input::Unsendable(id, number, error));
                     }
                     (None, Err(error)) => return Some(Input::Unsendable(id, number, error)),
                     (None, Ok(())) => {}
@@ -399,6 +402,9 @@ fn trace(event: &Event) {
         Event::Incident(incident) => trace_incident(incident),
         Event::StandbyReady { broker } => tracing::debug!(%broker, "standby ready"),
         Event::StandbyLost { broker, cause } => tracing::info!(%broker, %cause, "standby lost"),
+        Event::CacheEvicted { messages } => {
+            tracing::warn!(messages, "the message cache had no room for what may be lost");
+        }
         Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
         Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
         Event::Closed => tracing::debug!("closed"),

@@ -239,10 +239,7 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 9] = [
-    "trackMessages",
-    "maxCacheSize",
-    "trackTransactionProducers",
+const NOT_OBEYED_YET: [&str; 6] = [
     "updateURIsURL",
     "rebalanceUpdateURIs",
     "warnAfterReconnectAttempts",
