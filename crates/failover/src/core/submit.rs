@@ -29,6 +29,9 @@ impl FailoverCore {
         };
         let refused = refused.map(RequestError::NotSent).or_else(|| self.tracker.refusal(&command));
         if let Some(error) = refused {
+            if completion == Completion::Transmitted {
+                self.tracker.not_sent(&command, &error.to_string());
+            }
             self.outputs.push_back(Output::Complete(id, Err(error)));
             return;
         }

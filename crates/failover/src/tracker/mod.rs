@@ -178,6 +178,13 @@ impl ConnectionStateTracker {
         self.transactions.done(command, answer);
     }
 
+    /// A command that nobody waits for was not taken in.
+    pub(crate) fn not_sent(&mut self, command: &Command, reason: &str) {
+        if let Command::Message(message) = command {
+            self.transactions.break_of(message, reason);
+        }
+    }
+
     /// A command that nobody waits for could not be put on the wire.
     pub(crate) fn unsendable(&mut self, number: i32, reason: &str) {
         self.transactions.break_by(number, reason);

@@ -153,6 +153,14 @@ impl Transactions {
         }
     }
 
+    /// The same of one that was not even kept.
+    pub(super) fn break_of(&mut self, message: &Message, reason: &str) {
+        let is_its = |open: &&mut Transaction| Some(&open.id) == message.transaction_id.as_ref();
+        if let Some(transaction) = self.open.iter_mut().find(is_its) {
+            transaction.broken.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
     /// A producer is removed, and its transactions may still have to be repeated.
     pub(super) fn producer_closed(&mut self, info: &ProducerInfo) {
         let sent = |kept: &Kept| match &*kept.command {
