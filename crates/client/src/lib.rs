@@ -33,6 +33,7 @@
 //! - What a consumer was sent and has not acknowledged comes again. What it had been sent and not handed
 //!   out yet is dropped first. So a message may come twice, and then says so:
 //!   [`Delivery::is_redelivered`], as far as the broker knows.
+//! - A [`TransactedSession`] that has only sent goes on; one that has received is rolled back, and says so.
 //! - Only what is in doubt at the very end is reported so: [`ErrorKind::InDoubt`].
 //! - Why it took as long as it did says [`Event::Incident`], one record each time; printed, it is a text.
 //!   [`Connection::stats`] has the numbers.
@@ -47,6 +48,7 @@ mod producer;
 mod requester;
 mod session;
 mod temporary;
+mod transaction;
 
 pub use connection::{Connection, ConnectionBuilder, Events};
 pub use consumer::{Consumer, ConsumerBuilder};
@@ -68,6 +70,7 @@ pub use rewire_protocol::{
 };
 pub use session::{AckMode, Session, SessionBuilder};
 pub use temporary::{TemporaryQueue, TemporaryTopic};
+pub use transaction::TransactedSession;
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ pub(crate) use self::ids::now_ms;
 use self::router::RouteChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::SessionBuilder;
+use crate::transaction::TransactedSession;
 
 /// How long a broker has to hear of the end, and then the link to close.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     sessions: AtomicI64,
     temporary: AtomicI64,
+    transactions: AtomicI64,
 }
 
 impl Connection {
@@ -70,6 +72,20 @@ impl Connection {
     /// Begins to describe a session; await the builder to make it.
     pub fn session(&self) -> SessionBuilder {
         SessionBuilder::new(self.shared.clone())
+    }
+
+    /// Makes a session whose work is done together, by its [`commit`](TransactedSession::commit). Waits
+    /// until a broker has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, or that none was reached within what the options of the URI allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the session is removed again.
+    pub async fn transacted_session(&self) -> Result<TransactedSession> {
+        TransactedSession::open(self.shared.clone()).await
     }
 
     /// The cluster as it is known: a value to look at, and to wait for changes of.
@@ -165,6 +181,10 @@ impl Shared {
     /// begins with consume from it.
     pub(crate) fn next_temporary(&self) -> String {
         format!("{}:{}", self.id, self.temporary.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn next_transaction(&self) -> i64 {
+        self.transactions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The end of what an id names.

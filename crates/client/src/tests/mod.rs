@@ -3,6 +3,7 @@
 mod moves;
 mod peer;
 mod requests;
+mod transactions;
 
 use rewire_failover::core::LinkId;
 use rewire_protocol::{Command, ConsumerId, MessageAck};
@@ -248,7 +249,8 @@ async fn what_cannot_be_is_the_callers_mistake_and_no_broker_hears_of_it() {
     let (_connection, session, _broker) = session(&peer, AckMode::Auto).await;
     let queue = Queue::new("Q");
     let misuses = [
-        session.consumer(&queue).prefetch(0).await,
+        session.consumer(&queue).prefetch(32_767).await,
+        session.consumer(&queue).browse().prefetch(0).await,
         session.consumer(&queue).durable("d").await,
         session.consumer(&crate::Topic::new("T")).durable("d").await,
         session.consumer(&crate::Topic::new("T")).browse().await,
