@@ -32,7 +32,7 @@ use crate::error::RequestError;
 /// How much a tracker keeps besides declarations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrackerLimits {
-    /// Commands of open transactions. Default 10,000.
+    /// Open transactions, and commands in all of them together. Default 10,000.
     pub commands: usize,
     /// Bytes of their bodies and properties. Default 64 MiB.
     pub bytes: usize,

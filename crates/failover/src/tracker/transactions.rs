@@ -21,6 +21,7 @@ const XA_READ_ONLY: i32 = 3;
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     open: Vec<Transaction>,
+    /// What is kept, but for what began them.
     commands: usize,
     bytes: usize,
 }
@@ -46,24 +47,24 @@ struct Kept {
 impl Transactions {
     /// Why a command of a transaction is not to be sent.
     pub(super) fn refusal(&self, command: &Command, limits: TrackerLimits) -> Option<RequestError> {
-        let adds = match command {
-            Command::Message(message) => self.of_message(message).is_some(),
+        let count = match command {
+            Command::Message(message) if self.of_message(message).is_some() => self.commands,
             Command::TransactionInfo(info) => match info.transaction_type {
-                TransactionInfo::BEGIN => true,
-                TransactionInfo::END => self.of_info(info).is_some(),
+                TransactionInfo::BEGIN => self.open.len(),
+                TransactionInfo::END if self.of_info(info).is_some() => self.commands,
                 TransactionInfo::COMMIT_ONE_PHASE
                 | TransactionInfo::COMMIT_TWO_PHASE
                 | TransactionInfo::PREPARE => {
                     let broken = self.of_info(info)?.broken.clone()?;
                     return Some(RequestError::TransactionBroken(broken));
                 }
-                _ => false,
+                _ => return None,
             },
-            _ => false,
+            _ => return None,
         };
-        let is_full = self.commands >= limits.commands
-            || self.bytes.saturating_add(weight(command)) > limits.bytes;
-        (adds && is_full).then_some(RequestError::TransactionFull {
+        let is_full =
+            count >= limits.commands || self.bytes.saturating_add(weight(command)) > limits.bytes;
+        is_full.then_some(RequestError::TransactionFull {
             commands: limits.commands,
             bytes: limits.bytes,
         })
@@ -102,7 +103,7 @@ impl Transactions {
             return false;
         };
         transaction.commands.push(Kept { command: command.clone(), is_answered: false });
-        self.commands += 1;
+        self.commands += usize::from(!begins(command));
         self.bytes += weight(command);
         true
     }
@@ -241,7 +242,7 @@ impl Transactions {
     fn remove(&mut self, number: i32) {
         let Some((transaction, at)) = self.find(number) else { return };
         let kept = transaction.commands.remove(at);
-        self.commands -= 1;
+        self.commands -= usize::from(!begins(&kept.command));
         self.bytes -= weight(&kept.command);
     }
 
@@ -249,7 +250,7 @@ impl Transactions {
         let Some(id) = &info.transaction_id else { return };
         let Some(at) = self.open.iter().position(|open| open.id == *id) else { return };
         for kept in self.open.remove(at).commands {
-            self.commands -= 1;
+            self.commands -= usize::from(!begins(&kept.command));
             self.bytes -= weight(&kept.command);
         }
     }
@@ -275,6 +276,11 @@ pub(super) fn ends(info: &TransactionInfo) -> bool {
             | TransactionInfo::COMMIT_TWO_PHASE
             | TransactionInfo::ROLLBACK
     )
+}
+
+fn begins(command: &Command) -> bool {
+    matches!(command, Command::TransactionInfo(info)
+        if info.transaction_type == TransactionInfo::BEGIN)
 }
 
 fn is_read_only(answer: &Command) -> bool {

@@ -358,20 +358,21 @@ fn a_transaction_that_would_pass_the_limit_is_refused_the_message_and_keeps_what
         let full = RequestError::TransactionFull { commands, bytes };
         [format!("complete {} {full}", lab.next_request)]
     };
-    let mut lab = small(3, 1 << 20);
+    let mut lab = small(2, 1 << 20);
     lab.say(step(&id, TransactionInfo::BEGIN));
     lab.say(message(&id));
     assert_eq!(lab.say(message(&id)).len(), 1);
-    assert_eq!(lab.submit(message(&id)), full(&lab, 3, 1 << 20));
-    assert_eq!(lab.say(step(&local(2), TransactionInfo::BEGIN)), full(&lab, 3, 1 << 20));
+    assert_eq!(lab.submit(message(&id)), full(&lab, 2, 1 << 20));
+    assert_eq!(lab.say(step(&local(2), TransactionInfo::BEGIN)).len(), 1);
+    assert_eq!(lab.say(step(&local(3), TransactionInfo::BEGIN)), full(&lab, 2, 1 << 20));
     // It can still be committed, and that makes room.
     assert_eq!(lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE)).len(), 1);
-    lab.answer(1, 5);
+    lab.answer(1, 6);
     lab.say(step(&id, TransactionInfo::BEGIN));
     lab.say(message(&id));
     lab.say(message(&id));
     // But not when nobody waits to hear that a message of it was refused.
-    assert_eq!(lab.say(message(&id)), full(&lab, 3, 1 << 20));
+    assert_eq!(lab.say(message(&id)), full(&lab, 2, 1 << 20));
     let refused = lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
     assert!(refused[0].contains("can only be rolled back"), "{refused:?}");
 
