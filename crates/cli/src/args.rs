@@ -163,8 +163,8 @@ pub(crate) struct SendArgs {
     /// Let messages be lost when a broker restarts
     #[arg(long)]
     pub(crate) non_persistent: bool,
-    /// Send in transactions of N messages
-    #[arg(long, value_name = "N")]
+    /// Send in transactions of N messages, whatever the --mode
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) tx_batch: Option<u64>,
     /// A string property for every message; may be repeated
     #[arg(long = "property", value_name = "K=V", value_parser = property)]
@@ -200,11 +200,11 @@ pub(crate) struct ReceiveArgs {
     /// How messages are acknowledged
     #[arg(long, value_enum, default_value_t = Ack::Auto)]
     pub(crate) ack: Ack,
-    /// With --ack transacted, how many messages a transaction has
-    #[arg(long, value_name = "N")]
+    /// With --ack transacted, how many messages a transaction has [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) tx_batch: Option<u64>,
-    /// How many messages the broker may send ahead [default: the kind of consumer decides]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32_766))]
+    /// How many messages the broker may send ahead; with 0 each is asked for [default: the kind of consumer decides]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=32_766))]
     pub(crate) prefetch: Option<u32>,
     /// Only messages that this matches: "region = 'eu'"
     #[arg(long, value_name = "SELECTOR")]

@@ -1,6 +1,7 @@
 //! The program `rewire`: send and receive through a `failover:` URI.
 
 mod args;
+mod batch;
 mod browse;
 mod clock;
 mod doctor;
