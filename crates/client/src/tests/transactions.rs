@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rewire_protocol::{MessageDispatch, RemoveInfo, TransactionInfo};
 
+use super::moves::{ask_to_move, goodbye, moved};
 use super::*;
 use crate::{Producer, TransactedSession};
 
@@ -200,6 +201,29 @@ async fn a_transaction_that_received_is_rolled_back_by_its_commit_after_a_failov
         step(&mut broker, TransactionInfo::COMMIT_ONE_PHASE).await
     };
     let (committed, _) = tokio::join!(session.commit(), broker);
+    committed.unwrap();
+}
+
+#[tokio::test]
+async fn an_open_transaction_is_committed_to_the_broker_that_is_left_before_a_move() {
+    let (peer, other) = (Peer::start().await, Peer::start().await);
+    let (connection, session, mut broker) = transacted(&peer).await;
+    let mut events = connection.events();
+    let (mut consumer, id) = transacted_consumer(&session, &mut broker, 10).await;
+    broker.dispatch(&id, &[1, 2]).await;
+    let (_, delivery) = next(&mut consumer).await;
+    drop(delivery);
+    begin(&mut broker).await;
+    let mut target = ask_to_move(&mut broker, &other).await;
+    while !matches!(events.next().await, Some(crate::Event::Rebalancing { .. })) {}
+    let broker = async {
+        assert_eq!(ack(&mut broker).await, (MessageAck::STANDARD, 1, 1, 1));
+        step(&mut broker, TransactionInfo::COMMIT_ONE_PHASE).await;
+        // 2 was not seen.
+        assert_eq!(goodbye(&mut broker).await, 101);
+        moved(&mut target).await;
+    };
+    let (committed, ()) = tokio::join!(session.commit(), broker);
     committed.unwrap();
 }
 

@@ -456,3 +456,36 @@ fn a_message_that_was_answered_asks_for_no_answer_when_it_is_repeated() {
         .collect();
     assert_eq!(asks, [(3, false), (4, true)]);
 }
+
+#[test]
+fn a_transaction_begun_on_a_link_that_is_left_goes_on_there_and_a_new_one_waits() {
+    let mut lab = Lab::two().connected();
+    let (old, new) = (local(1), local(2));
+    lab.say(step(&old, TransactionInfo::BEGIN));
+    lab.submit(session_info());
+    lab.answer(1, 3);
+    lab.submit(consumer_info());
+    lab.answer(1, 4);
+    lab.leave_for_b();
+    assert_eq!(lab.say(message(&old)), ["transmit 1 ActiveMQMessage #5, completes 5"]);
+    assert!(lab.say(step(&new, TransactionInfo::BEGIN)).is_empty());
+    assert!(lab.say(message(&new)).is_empty());
+    lab.submit(step(&old, TransactionInfo::COMMIT_ONE_PHASE));
+    assert!(lab.settle(1).is_empty(), "the commit is waited for");
+    assert_eq!(
+        lab.answer(1, 8),
+        [
+            "complete 8 ok",
+            "transmit 1 RemoveInfo #9",
+            "transmit 1 ShutdownInfo #0",
+            "hangup 1",
+            "interrupted 1",
+            "transmit 2 ConnectionControl #0",
+            "transmit 2 ConnectionInfo #1",
+            "transmit 2 SessionInfo #3",
+            "transmit 2 ConsumerInfo #4",
+            "transmit 2 BEGIN #6, completes 6",
+            "transmit 2 ActiveMQMessage #7, completes 7",
+        ]
+    );
+}
