@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rewire::{AckMode, Connection, Delivery, Error, ErrorKind, Message, Queue, TransactedSession};
+use rewire_failover::RequestError;
 use rewire_failover::transport::{FailoverTransport, TransportConfig};
 use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, Destination, ProducerInfo, SessionInfo, TransactionId,
@@ -289,71 +290,133 @@ async fn a_consumer_with_a_prefetch_of_zero_gets_its_message_through_a_restart()
     connection.close().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
-async fn a_prepared_branch_is_committed_once_by_the_broker_that_came_back() {
-    let store = tempfile::tempdir().unwrap();
-    let mut broker = ActiveMq::options().kahadb(store.path()).start();
-    let uri = format!("failover:({})?initialReconnectDelay=50", broker.uri()).parse().unwrap();
-    let (transport, mut deliveries) = FailoverTransport::start(&uri, TransportConfig::default());
-    let reading = tokio::spawn(async move { while deliveries.next().await.is_some() {} });
-    let connection = ConnectionId::new("ID:xa-test-1:1");
-    let (session, queue) = (connection.session(1), Some(Destination::queue("XA")));
-    let producer = session.producer(1);
-    let connection_id = Some(connection);
-    let info = ConnectionInfo {
-        connection_id: connection_id.clone(),
-        client_id: Some("xa".into()),
-        fault_tolerant: true,
-        ..ConnectionInfo::default()
-    };
-    transport.request(info.into()).await.unwrap();
-    let info = SessionInfo { session_id: Some(session), ..SessionInfo::default() };
-    transport.request(info.into()).await.unwrap();
-    let producer_id = Some(producer.clone());
-    let info = ProducerInfo { producer_id, destination: queue.clone(), ..ProducerInfo::default() };
-    transport.request(info.into()).await.unwrap();
+/// A branch of a transaction manager's transaction, at the transport.
+struct Branch {
+    transport: FailoverTransport,
+    connection_id: Option<ConnectionId>,
+    id: TransactionId,
+}
 
-    let branch = TransactionId::Xa(Box::new(XaTransactionId {
-        format_id: 1,
-        global_transaction_id: Some(b"global".to_vec().into()),
-        branch_qualifier: Some(b"branch".to_vec().into()),
-    }));
-    let step = |transaction_type| -> Command {
-        let transaction_id = Some(branch.clone());
-        let connection_id = connection_id.clone();
-        TransactionInfo { connection_id, transaction_id, transaction_type, ..Default::default() }
-            .into()
-    };
-    transport.request(step(TransactionInfo::BEGIN)).await.unwrap();
-    let message = rewire_protocol::Message {
-        producer_id: Some(producer.clone()),
-        message_id: Some(producer.message(1)),
-        destination: queue,
-        transaction_id: Some(branch.clone()),
-        persistent: true,
-        priority: 4,
-        ..Default::default()
-    };
-    transport.request(message.into()).await.unwrap();
-    transport.request(step(TransactionInfo::END)).await.unwrap();
-    let vote = transport.request(step(TransactionInfo::PREPARE)).await.unwrap();
-    assert!(matches!(vote, Command::IntegerResponse(vote) if vote.result == 0));
-    tokio::task::block_in_place(|| {
-        broker.kill();
-        broker.restart();
-    });
-    transport.request(step(TransactionInfo::COMMIT_TWO_PHASE)).await.unwrap();
-    transport.close(Duration::from_secs(5)).await;
-    reading.await.unwrap();
+impl Branch {
+    /// With one message in it, and prepared.
+    async fn prepared(broker: &str) -> Self {
+        let uri = format!("failover:({broker})?initialReconnectDelay=50").parse().unwrap();
+        let (transport, mut deliveries) =
+            FailoverTransport::start(&uri, TransportConfig::default());
+        tokio::spawn(async move { while deliveries.next().await.is_some() {} });
+        let connection = ConnectionId::new("ID:xa-test-1:1");
+        let (session, queue) = (connection.session(1), Some(Destination::queue("XA")));
+        let producer = session.producer(1);
+        let connection_id = Some(connection);
+        let info = ConnectionInfo {
+            connection_id: connection_id.clone(),
+            client_id: Some("xa".into()),
+            fault_tolerant: true,
+            ..ConnectionInfo::default()
+        };
+        transport.request(info.into()).await.unwrap();
+        let info = SessionInfo { session_id: Some(session), ..SessionInfo::default() };
+        transport.request(info.into()).await.unwrap();
+        let producer_id = Some(producer.clone());
+        let destination = queue.clone();
+        let info = ProducerInfo { producer_id, destination, ..ProducerInfo::default() };
+        transport.request(info.into()).await.unwrap();
+        let id = TransactionId::Xa(Box::new(XaTransactionId {
+            format_id: 1,
+            global_transaction_id: Some(b"global".to_vec().into()),
+            branch_qualifier: Some(b"branch".to_vec().into()),
+        }));
+        let branch = Self { transport, connection_id, id };
+        branch.step(TransactionInfo::BEGIN).await.unwrap();
+        let message = rewire_protocol::Message {
+            producer_id: Some(producer.clone()),
+            message_id: Some(producer.message(1)),
+            destination: queue,
+            transaction_id: Some(branch.id.clone()),
+            persistent: true,
+            priority: 4,
+            ..Default::default()
+        };
+        branch.transport.request(message.into()).await.unwrap();
+        branch.step(TransactionInfo::END).await.unwrap();
+        let vote = branch.step(TransactionInfo::PREPARE).await.unwrap();
+        assert!(matches!(vote, Command::IntegerResponse(vote) if vote.result == 0));
+        branch
+    }
 
-    // Nothing is left of it but the message.
+    async fn step(&self, transaction_type: i8) -> Result<Command, RequestError> {
+        let transaction_id = Some(self.id.clone());
+        let connection_id = self.connection_id.clone();
+        let info = TransactionInfo {
+            connection_id,
+            transaction_id,
+            transaction_type,
+            ..Default::default()
+        };
+        self.transport.request(info.into()).await
+    }
+}
+
+/// There is one message of it, and nothing else.
+async fn assert_committed_once(broker: &mut ActiveMq) {
+    assert_eq!(broker.queue("XA").size, 1);
     let connection = connect(&broker.uri()).await;
     let session = connection.session().await.unwrap();
     let mut consumer = session.consumer(&Queue::new("XA")).await.unwrap();
     let _ = next(&mut consumer).await;
     assert!(consumer.receive(Duration::from_secs(1)).await.unwrap().is_none());
+    assert_eq!(broker.queue("XA").size, 0);
     connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_prepared_branch_is_committed_once_by_the_broker_that_came_back() {
+    let store = tempfile::tempdir().unwrap();
+    let mut broker = ActiveMq::options().kahadb(store.path()).start();
+    let branch = Branch::prepared(&broker.uri()).await;
+    tokio::task::block_in_place(|| {
+        broker.kill();
+        broker.restart();
+    });
+    branch.step(TransactionInfo::COMMIT_TWO_PHASE).await.unwrap();
+    branch.transport.close(Duration::from_secs(5)).await;
+    assert_committed_once(&mut broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_prepared_branch_is_rolled_back_by_the_broker_that_came_back() {
+    let store = tempfile::tempdir().unwrap();
+    let mut broker = ActiveMq::options().kahadb(store.path()).start();
+    let branch = Branch::prepared(&broker.uri()).await;
+    tokio::task::block_in_place(|| {
+        broker.kill();
+        broker.restart();
+    });
+    branch.step(TransactionInfo::ROLLBACK).await.unwrap();
+    branch.transport.close(Duration::from_secs(5)).await;
+    assert_eq!(broker.queue("XA").size, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_two_phase_commit_whose_answer_is_lost_is_done_once() {
+    let store = tempfile::tempdir().unwrap();
+    let mut broker = ActiveMq::options().kahadb(store.path()).start();
+    let proxy = Proxy::to(broker.port());
+    let branch = Branch::prepared(&proxy.uri()).await;
+    proxy.lose_answers();
+    let (outcome, ()) = tokio::join!(branch.step(TransactionInfo::COMMIT_TWO_PHASE), async {
+        tokio::task::block_in_place(|| {
+            eventually(RUN, "the commit is done", || broker.queue("XA").enqueued == 1);
+        });
+        proxy.cut();
+    });
+    // The broker has done it and knows it no more. That it was refused would not be true.
+    assert!(outcome.is_err_and(|error| error.is_in_doubt()));
+    branch.transport.close(Duration::from_secs(5)).await;
+    assert_committed_once(&mut broker).await;
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl FailoverCore {
                         let refused = Err(RequestError::Refused(cause));
                         self.outputs.push_back(Output::Complete(entry.id, refused));
                     }
-                    // It was answered before: a broker that kept it says that it has it already.
+                    // It was answered before: what becomes of the transaction its end will say.
                     None if matches!(command, Command::TransactionInfo(_)) => {}
                     None => self.deliver(Incoming::Refused { command, cause }),
                 }

@@ -106,7 +106,7 @@ impl FailoverCore {
     pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) -> bool {
         let Some(entry) = self.requests.take(number) else { return false };
         match &result {
-            Ok(answer) => self.tracker.answered(&entry.command, answer),
+            Ok(_) => self.tracker.answered(&entry.command),
             Err(_) if entry.tracked || ends_transaction(&entry.command) => {
                 self.tracker.refused(&entry.command);
             }

@@ -173,9 +173,9 @@ impl ConnectionStateTracker {
         }
     }
 
-    /// Takes note of an answer: what has ended is forgotten.
-    pub fn answered(&mut self, command: &Command, answer: &Command) {
-        self.transactions.done(command, answer);
+    /// Takes note that a command was answered: what has ended is forgotten.
+    pub fn answered(&mut self, command: &Command) {
+        self.transactions.done(command);
     }
 
     /// A command that nobody waits for was not taken in.

@@ -3,6 +3,10 @@
 //! Acknowledgements are not kept: they belong to the link that dispatched (as in Java). Nor is a
 //! one-phase commit: a broker that died over it may have done it, and to send it again could do it
 //! twice. Java answers it with a rollback that nobody knows to have happened; here it is in doubt.
+//!
+//! A branch that is prepared is the broker's, which keeps it in its store: to commit it or to roll it back
+//! is a request like any other. Java repeats it from the beginning, and a broker that comes back on its
+//! store then counts its messages twice, or says of a commit it has done that it knows no such branch.
 
 use std::sync::Arc;
 
@@ -13,9 +17,6 @@ use rewire_protocol::{
 
 use super::{TrackerLimits, weight};
 use crate::error::RequestError;
-
-/// `XAResource.XA_RDONLY`: a vote that leaves nothing to commit.
-const XA_READ_ONLY: i32 = 3;
 
 /// The open transactions, in the order in which they began.
 #[derive(Debug, Default)]
@@ -109,11 +110,10 @@ impl Transactions {
     }
 
     /// A broker has done what a command of a transaction asked for.
-    pub(super) fn done(&mut self, command: &Command, answer: &Command) {
+    pub(super) fn done(&mut self, command: &Command) {
         match command {
-            Command::TransactionInfo(info) if ends(info) => self.forget(info),
             Command::TransactionInfo(info)
-                if info.transaction_type == TransactionInfo::PREPARE && is_read_only(answer) =>
+                if ends(info) || info.transaction_type == TransactionInfo::PREPARE =>
             {
                 self.forget(info);
             }
@@ -135,12 +135,7 @@ impl Transactions {
                 self.forget(info);
             }
             Command::TransactionInfo(_) | Command::Message(_) => {
-                // What was answered before is refused because the broker has it already.
-                let is_kept = |kept: &Kept| !kept.is_answered;
-                let number = command.command_id();
-                if self.find(number).is_some_and(|(open, at)| is_kept(&open.commands[at])) {
-                    self.remove(number);
-                }
+                self.remove(command.command_id());
             }
             _ => {}
         }
@@ -281,8 +276,4 @@ pub(super) fn ends(info: &TransactionInfo) -> bool {
 fn begins(command: &Command) -> bool {
     matches!(command, Command::TransactionInfo(info)
         if info.transaction_type == TransactionInfo::BEGIN)
-}
-
-fn is_read_only(answer: &Command) -> bool {
-    matches!(answer, Command::IntegerResponse(vote) if vote.result == XA_READ_ONLY)
 }
