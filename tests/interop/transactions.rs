@@ -419,6 +419,32 @@ async fn a_two_phase_commit_whose_answer_is_lost_is_done_once() {
     assert_committed_once(&mut broker).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn messages_that_nobody_answers_arrive_through_a_lost_link_when_they_are_tracked() {
+    for (tracked, arrive) in [(false, 10), (true, 30)] {
+        let mut broker = ActiveMq::start();
+        let proxy = Proxy::to(broker.port());
+        let uri = format!("failover:({})?trackMessages={tracked}", proxy.uri());
+        let connection = Connection::builder(&uri).await.unwrap();
+        let session = connection.session().await.unwrap();
+        let producer = session.producer(&Queue::new("ASYNC")).await.unwrap();
+        for n in 0..30 {
+            if n == 10 {
+                // These have arrived, and are not sent again.
+                connection.flush().await.unwrap();
+                proxy.lose_requests();
+            }
+            let message = Message::text(format!("{n}")).persistent(false);
+            producer.send_async(message).await.unwrap().await.unwrap();
+        }
+        proxy.cut();
+        producer.send("last").await.unwrap();
+        assert_eq!(broker.queue("ASYNC").enqueued, arrive + 1);
+        connection.close().await.unwrap();
+    }
+}
+
 #[test]
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 fn the_program_sends_and_receives_in_transactions_through_a_killed_broker() {
