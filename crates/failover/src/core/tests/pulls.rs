@@ -216,3 +216,17 @@ fn a_pull_that_does_not_wait_at_all_finds_nothing_when_the_link_is_lost() {
     lab.tell(pull(-1));
     assert_eq!(lab.lost(1)[2..], ["deliver 1 MessageDispatch"]);
 }
+
+#[test]
+fn a_pull_answered_by_a_link_that_came_to_nothing_is_still_open() {
+    let mut lab = Lab::two().connected();
+    lab.tell(pull(0));
+    lab.next_link(1);
+    // Held until the link is known to hold, and it does not.
+    assert!(lab.dispatch(2, Some(Box::default())).is_empty());
+    lab.lost(2);
+    assert_eq!(lab.dialed(3)[2..], ["transmit 3 MessagePull #2"]);
+    lab.dispatch(3, Some(Box::default()));
+    assert_eq!(lab.answer(3, 1)[..2], ["resumed 3", "deliver 3 MessageDispatch"]);
+    assert_eq!(lab.next_link(3).len(), 2);
+}
