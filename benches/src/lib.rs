@@ -1,11 +1,3 @@
-//! What the side-by-side measurements share: the Java half, the slices of both, and their table.
+//! What the side-by-side measurements are made of: one room a measurement.
 
-mod compare;
-mod java;
-mod rewire;
-mod table;
-
-pub use compare::{Codec, Operation, Plan, Row, compare, repeat};
-pub use java::{Case, Frames, JavaCodec, JavaSlice};
-pub use rewire::Rewire;
-pub use table::table;
+pub mod codec;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rewire_benches::{JavaCodec, Plan, Rewire, compare, table};
+use rewire_benches::codec::{JavaCodec, Plan, Rewire, compare, table};
 use rewire_test_support::java_requirements;
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 //! The table of a comparison, in Markdown.
 
-use crate::compare::Row;
+use super::compare::Row;
 
 /// One line a row; a ratio below one says that Rust is faster.
 #[must_use]

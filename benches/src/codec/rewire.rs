@@ -8,8 +8,8 @@ use rewire_protocol::{
     ProducerId, Str, WireFormat, encode_text,
 };
 
-use crate::compare::{Codec, Operation, repeat};
-use crate::java::{Case, Frames};
+use super::compare::{Codec, Operation, repeat};
+use super::java::{Case, Frames};
 
 /// Rewire's codec.
 #[derive(Debug)]

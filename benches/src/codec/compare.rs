@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rewire_test_support::monotonic_ns;
 
-use crate::java::{Case, Frames, JavaCodec, JavaSlice};
+use super::java::{Case, Frames, JavaCodec, JavaSlice};
 
 /// Runs the measured operation so many times.
 pub type Operation = Box<dyn FnMut(u64)>;
