@@ -1,0 +1,50 @@
+//! Recovery time beside Java's client, in one run: `recovery [--only TEXT] [--kills N] [--warm N]`.
+
+use std::process::ExitCode;
+
+use rewire_benches::recovery::{CASES, PROGRAM, Plan, measure, run_as_client, table};
+use rewire_test_support::java_requirements;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|argument| argument == PROGRAM).is_some() {
+        run_as_client(arguments);
+        return ExitCode::SUCCESS;
+    }
+    let (plan, only) = match plan(arguments) {
+        Ok(plan) => plan,
+        Err(why) => {
+            eprintln!("recovery: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(missing) = java_requirements() {
+        eprintln!("recovery: {missing}");
+        return ExitCode::FAILURE;
+    }
+    let mut rows = Vec::new();
+    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
+        rows.push(measure(case, plan, |side, round, sample| {
+            let (after, pause) = (sample.after_end_ms, sample.pause_ms);
+            eprintln!("{}, {side}, {round}: {after:.2} ms, in all {pause:.2} ms", case.name);
+        }));
+    }
+    print!("{}", table(&rows));
+    ExitCode::SUCCESS
+}
+
+fn plan(mut arguments: impl Iterator<Item = String>) -> Result<(Plan, String), String> {
+    let mut plan = Plan { warm: 2, kills: 12 };
+    let mut only = String::new();
+    while let Some(option) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{option} needs a value"))?;
+        let number = || value.parse::<usize>().map_err(|_| format!("{option} {value}: no number"));
+        match option.as_str() {
+            "--only" => only = value,
+            "--kills" => plan.kills = number()?,
+            "--warm" => plan.warm = number()?,
+            _unknown => return Err(format!("unknown option {option}")),
+        }
+    }
+    Ok((plan, only))
+}
