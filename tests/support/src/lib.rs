@@ -1,7 +1,8 @@
-//! What tests share: real brokers, Java programs, the program `rewire`, a proxy that loses things, conditions
-//! with deadlines.
+//! What tests share: real brokers, Java programs, the program `rewire`, a network that fails, conditions with
+//! deadlines.
 
 mod activemq;
+mod fault_proxy;
 mod java;
 mod message;
 mod process;
@@ -10,6 +11,7 @@ mod proxy;
 mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
+pub use fault_proxy::{Direction, FaultProxy};
 pub use java::{Java, java_requirements};
 pub use message::{Body, JmsMessage, Received, Typed};
 pub use process::{Finished, Running};

@@ -131,6 +131,15 @@ impl Running {
         self.wait(deadline)
     }
 
+    /// Asks it to end as a person does at a terminal (SIGINT), and does not wait.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn interrupt(&mut self) {
+        self.signal(Signal::INT);
+    }
+
     /// Holds it (SIGSTOP): its sockets stay open and nobody answers.
     pub fn pause(&mut self) {
         self.signal(Signal::STOP);
