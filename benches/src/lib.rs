@@ -1,4 +1,9 @@
 //! What the side-by-side measurements are made of: one room a measurement.
 
 pub mod codec;
+mod probe;
+mod proc;
+pub use self::proc::load;
 pub mod recovery;
+mod spread;
+pub mod storm;

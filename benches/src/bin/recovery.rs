@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use rewire_benches::load;
 use rewire_benches::recovery::{CASES, PROGRAM, Plan, measure, run_as_client, table};
 use rewire_test_support::java_requirements;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         eprintln!("recovery: {missing}");
         return ExitCode::FAILURE;
     }
+    let load_before = load();
     let mut rows = Vec::new();
     for case in CASES.iter().filter(|case| case.name.contains(&only)) {
         rows.push(measure(case, plan, |side, round, sample| {
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
             eprintln!("{}, {side}, {round}: {after:.2} ms, in all {pause:.2} ms", case.name);
         }));
     }
-    print!("{}", table(&rows));
+    print!("{}\nLoad of the machine before: {load_before}; after: {}\n", table(&rows), load());
     ExitCode::SUCCESS
 }
 

@@ -1,8 +1,5 @@
 //! The two brokers of a side: one that the client is on, and the one it is to go to.
 
-use std::io::Read;
-use std::net::TcpStream;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rewire::{Connection, Queue};
@@ -13,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Fault;
 use super::side::SOON;
+use crate::probe::Probe;
 
 pub(super) struct Cluster {
     current: ActiveMq,
@@ -107,27 +105,6 @@ impl Cluster {
         self.current.restart();
         self.runtime.block_on(warm(&self.current.uri()));
         std::mem::swap(&mut self.current, &mut self.other);
-    }
-}
-
-/// A bare socket that waits for the end of its peer.
-struct Probe {
-    ended_ns: JoinHandle<u64>,
-}
-
-impl Probe {
-    fn start(port: u16) -> Self {
-        let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the broker listens");
-        let ended_ns = std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(1..) = socket.read(&mut buffer) {}
-            monotonic_ns()
-        });
-        Self { ended_ns }
-    }
-
-    fn wait(self) -> u64 {
-        self.ended_ns.join().expect("a probe does not panic")
     }
 }
 

@@ -98,14 +98,17 @@ const SILENCE: &str = "nested.wireFormat.maxInactivityDuration=2000\
 const DETECT: &str = "detectTimeout=200&nested.wireFormat.maxInactivityDuration=2000\
     &nested.wireFormat.maxInactivityDurationInitalDelay=2000";
 
+/// With a bound on the wait for a broker that comes back, so that the spare link is soon there again.
+const BACKUP: &str = "backup=true&maxReconnectDelay=200";
+
 /// Every case.
 pub const CASES: [Case; 8] = [
     kill("persistent, plain", Role::Producer { persistent: true }, ""),
-    kill("persistent, backup", Role::Producer { persistent: true }, "backup=true"),
+    kill("persistent, backup", Role::Producer { persistent: true }, BACKUP),
     kill("non-persistent, plain", Role::Producer { persistent: false }, ""),
-    kill("non-persistent, backup", Role::Producer { persistent: false }, "backup=true"),
+    kill("non-persistent, backup", Role::Producer { persistent: false }, BACKUP),
     kill("consumer, plain", Role::Consumer, ""),
-    kill("consumer, backup", Role::Consumer, "backup=true"),
+    kill("consumer, backup", Role::Consumer, BACKUP),
     stop("held, maxInactivityDuration=2000", SILENCE, true, "2100"),
     stop("held, detectTimeout=200", DETECT, false, "300"),
 ];

@@ -1,5 +1,5 @@
 // A real ActiveMQ broker from flags. It prints {"ready":true,"port":..} when it accepts connections, and answers each
-// line on stdin (stats, connections, drop) with one JSON line. SIGTERM stops it in order; the end of stdin ends it.
+// line on stdin (stats, connections, consumers, drop) with one JSON line. SIGTERM stops it in order; the end of stdin ends it.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -40,7 +40,8 @@ public final class Broker {
         store(broker, flags);
         broker.getSystemUsage().getMemoryUsage().setLimit(flags.integer("memory-mib", 256) * MIB);
         broker.getSystemUsage().getTempUsage().setLimit(512 * MIB);
-        security(broker, flags);
+        Consumers consumers = new Consumers();
+        plugins(broker, consumers, flags);
         TransportConnector connector = connector(broker, flags);
         network(broker, flags);
         flags.done();
@@ -50,7 +51,7 @@ public final class Broker {
         broker.start();
         broker.waitUntilStarted();
         Json.print(Json.object().put("ready", true).put("port", connector.getConnectUri().getPort()));
-        answer(broker, connector);
+        answer(broker, connector, consumers);
         // The end of stdin: whoever started this broker is gone, and nobody would stop it.
         Runtime.getRuntime().halt(1);
     }
@@ -73,15 +74,15 @@ public final class Broker {
         broker.setPersistenceAdapter(kahadb);
     }
 
-    private static void security(BrokerService broker, Flags flags) {
+    private static void plugins(BrokerService broker, Consumers consumers, Flags flags) {
         List<AuthenticationUser> users = new ArrayList<>();
         for (String user : flags.all("user")) {
             String[] parts = user.split(":", 2);
             users.add(new AuthenticationUser(parts[0], parts[1], "users"));
         }
-        if (!users.isEmpty()) {
-            broker.setPlugins(new BrokerPlugin[] {new SimpleAuthenticationPlugin(users)});
-        }
+        BrokerPlugin[] open = {consumers};
+        BrokerPlugin[] guarded = {consumers, new SimpleAuthenticationPlugin(users)};
+        broker.setPlugins(users.isEmpty() ? open : guarded);
     }
 
     private static TransportConnector connector(BrokerService broker, Flags flags) throws Exception {
@@ -113,7 +114,7 @@ public final class Broker {
         }
     }
 
-    private static void answer(BrokerService broker, TransportConnector connector) throws Exception {
+    private static void answer(BrokerService broker, TransportConnector connector, Consumers consumers) throws Exception {
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
         for (String line; (line = lines.readLine()) != null; ) {
             switch (line.trim()) {
@@ -122,6 +123,9 @@ public final class Broker {
                     break;
                 case "connections":
                     Json.print(Json.object().put("connections", connector.getConnections().size()));
+                    break;
+                case "consumers":
+                    Json.print(consumers.toJson());
                     break;
                 case "drop":
                     List<TransportConnection> open = new ArrayList<>(connector.getConnections());

@@ -154,6 +154,17 @@ impl ActiveMq {
         count(&self.ask("connections", "connections"), "connections")
     }
 
+    /// How many consumers there are, those of advisories left out, and the
+    /// [`monotonic_ns`](crate::monotonic_ns) at which the last was registered, 0 if none was.
+    ///
+    /// # Panics
+    ///
+    /// When it is not running, or held.
+    pub fn consumers(&mut self) -> (u64, u64) {
+        let answer = self.ask("consumers", "consumers");
+        (count(&answer, "consumers"), count(&answer, "last_ns"))
+    }
+
     /// Closes every client's connection, and returns how many there were.
     ///
     /// # Panics
