@@ -5,8 +5,10 @@
 mod broker;
 mod cli;
 mod client;
+mod deadlines;
 mod jms;
 mod messages;
+mod topology;
 mod transactions;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The program `rewire` against a real broker: what it says of a run is compared with what came.
 
 mod failover;
+mod faults;
 mod java;
 mod security;
 mod watch;
