@@ -10,6 +10,10 @@ use tokio::time::{Instant, timeout};
 
 const CLIENTS: usize = 30;
 const SOON: Duration = Duration::from_secs(20);
+/// How long clients have to move to where there is room: each waits a while, and not all go at once.
+const SPREAD: Duration = Duration::from_secs(5);
+/// The least share of the clients that a broker is to have.
+const LEAST: usize = CLIENTS / 5;
 /// How long a client may not know what the cluster looks like.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
@@ -46,11 +50,26 @@ async fn all_know(clients: &[Connection], port: u16, is_there: bool) -> Instant 
     hearing.join_all().await.into_iter().max().expect("there are clients")
 }
 
+/// Waits until the clients are spread over these brokers, each with the connections of so many bridges besides.
+fn are_spread<const N: usize>(mut brokers: [(&mut ActiveMq, u64); N]) {
+    let deadline = Instant::now() + SPREAD;
+    loop {
+        // To ask a broker takes its time: it is not asked too often.
+        let clients = brokers.each_mut().map(|(broker, bridges)| {
+            usize::try_from(broker.connections().saturating_sub(*bridges)).unwrap()
+        });
+        if clients.iter().all(|count| *count >= LEAST) && clients.iter().sum::<usize>() == CLIENTS {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the clients are spread like this: {clients:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn every_client_hears_at_once_of_a_broker_that_joins_and_of_one_that_leaves() {
-    let first = broker("first", &[]);
-    let second = broker("second", &[&first]);
+    let mut first = broker("first", &[]);
+    let mut second = broker("second", &[&first]);
     let uri = format!("failover:({},{})", first.uri(), second.uri());
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
@@ -61,12 +80,14 @@ async fn every_client_hears_at_once_of_a_broker_that_joins_and_of_one_that_leave
     let joined = Instant::now();
     let heard = all_know(&clients, third.port(), true).await;
     assert!(heard < joined + AT_ONCE, "{:?} after it had joined", heard - joined);
+    are_spread([(&mut first, 2), (&mut second, 1), (&mut third, 0)]);
 
     let port = third.port();
     let left = Instant::now();
     third.kill();
     let heard = all_know(&clients, port, false).await;
     assert!(heard < left + AT_ONCE, "{:?} after it had left", heard - left);
+    are_spread([(&mut first, 1), (&mut second, 0)]);
 
     // Wherever each is, it is at a broker that answers.
     for client in &clients {
