@@ -129,15 +129,25 @@ async fn fill(uri: &str, label: &str) {
     connection.close().await.expect("the broker is there");
 }
 
-/// Some traffic, so that a broker's first steps are not what is measured.
+/// Some traffic, so that a broker's first steps are not what is measured: connections, and messages through the
+/// queue that is used later, which is empty and there afterwards.
 async fn warm(uri: &str) {
-    let (connection, producer) = producer(uri, "WARM").await;
-    let session = connection.session().await.expect("the broker is there");
-    let mut consumer = session.consumer(&Queue::new("WARM")).await.expect("the broker is there");
-    for round in 0..1500 {
-        let message = rewire::Message::text("warm").persistent(round % 2 == 0);
-        producer.send(message).await.expect("the broker takes it");
-        let _acked_by_the_session = consumer.next().await.expect("a message").expect("a broker");
+    for _ in 0..CONNECTIONS {
+        let (connection, producer) = producer(uri, "RECOVERY").await;
+        let session = connection.session().await.expect("the broker is there");
+        let consumer = session.consumer(&Queue::new("RECOVERY")).await;
+        let mut consumer = consumer.expect("the broker is there");
+        for round in 0..MESSAGES {
+            let message = rewire::Message::text("warm").persistent(round % 2 == 0);
+            producer.send(message).await.expect("the broker takes it");
+            let _acked_by_the_session =
+                consumer.next().await.expect("a message").expect("a broker");
+        }
+        consumer.close().await.expect("the broker is there");
+        connection.close().await.expect("the broker is there");
     }
-    connection.close().await.expect("the broker is there");
 }
+
+/// Connections that warm a broker up, and messages over each.
+const CONNECTIONS: usize = 10;
+const MESSAGES: usize = 150;
