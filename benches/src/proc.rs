@@ -28,6 +28,11 @@ pub(crate) fn resident_bytes(pid: u32) -> f64 {
     kib.expect("the kernel counts its memory") * 1024.0
 }
 
+/// Whether a process is held (SIGSTOP).
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    read(pid, "status").lines().any(|line| line.starts_with("State:") && line.contains('T'))
+}
+
 /// The load of the machine, as the kernel puts it.
 #[must_use]
 pub fn load() -> String {
@@ -48,5 +53,6 @@ mod tests {
         let pid = std::process::id();
         assert!(resident_bytes(pid) > 100_000.0);
         assert!(cpu_seconds(pid) >= 0.0);
+        assert!(!is_stopped(pid));
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Fault;
 use super::side::SOON;
 use crate::probe::Probe;
+use crate::proc::is_stopped;
 
 pub(super) struct Cluster {
     current: ActiveMq,
@@ -80,10 +81,10 @@ impl Cluster {
         eventually(SOON, "the spare link and no other", || other.connections() == wanted);
     }
 
-    /// Ends the current broker, and says when a bare socket saw it: at the signal, if it never does.
+    /// Ends the current broker, and says when a bare socket saw it. Where none ever does, when the broker stood
+    /// still.
     pub(super) fn end_current(&mut self, fault: Fault) -> u64 {
         let end = Probe::start(self.current.port());
-        let signal_ns = monotonic_ns();
         let end_ns = match fault {
             Fault::Kill => {
                 self.current.kill();
@@ -91,7 +92,9 @@ impl Cluster {
             }
             Fault::Stop => {
                 self.current.pause();
-                signal_ns
+                let pid = self.current.running().pid();
+                eventually(SOON, "the broker is held", || is_stopped(pid));
+                monotonic_ns()
             }
         };
         if let Some(feeder) = self.feeder.take() {

@@ -75,8 +75,8 @@ pub struct Plan {
 /// What one death came to, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// From the end of the broker, as a bare socket sees it, to the first confirmed send or message. From the
-    /// signal, where there is no such end.
+    /// From the end of the broker, as a bare socket sees it, to the first confirmed send or message. From when
+    /// it stands still, where there is no such end.
     pub after_end_ms: f64,
     /// The whole pause: between two confirmed sends, or two messages.
     pub pause_ms: f64,
