@@ -22,6 +22,7 @@ fn a_wrong_password_fails_the_run_and_is_named_but_not_shown() {
             let finished = program.run(RUN);
             let said = format!("{}\n{}", finished.stdout().join("\n"), finished.stderr());
             assert_eq!(finished.code(), Some(1), "{uri}: {said}");
+            assert_eq!(finished.stderr().lines().count(), 1, "{uri}: {said}");
             assert!(said.to_lowercase().contains("password"), "{uri}: {said}");
             assert!(!said.contains(WRONG), "{uri} shows the password");
         }
