@@ -23,16 +23,20 @@ use crate::error::{DecodeError, DecodeErrorKind};
 pub struct FrameReader {
     buffer: BytesMut,
     max_frame_size: usize,
+    /// Room kept for the next read; none before the first.
+    room: usize,
 }
 
-/// Room kept for the next read.
-const READ_SIZE: usize = 64 << 10;
+/// Room kept for the first read: many links are idle.
+const LEAST_ROOM: usize = 4 << 10;
+/// Room kept once reads fill what there is.
+const MOST_ROOM: usize = 64 << 10;
 
 impl FrameReader {
     /// A reader that refuses frames of more than `max_frame_size` bytes.
     #[must_use]
     pub fn new(max_frame_size: usize) -> Self {
-        Self { buffer: BytesMut::new(), max_frame_size }
+        Self { buffer: BytesMut::new(), max_frame_size, room: 0 }
     }
 
     /// Sets the largest frame from here on, when it was negotiated.
@@ -49,7 +53,13 @@ impl FrameReader {
     pub fn buffer(&mut self) -> &mut BytesMut {
         // Room for what is known to come, but never more at once than a read is likely to bring: a
         // size alone does not make the peer's promise true.
-        self.buffer.reserve(READ_SIZE);
+        if self.room == 0 {
+            self.room = LEAST_ROOM;
+        } else if self.buffer.len() == self.buffer.capacity() {
+            // The last read filled all there was.
+            self.room = (self.room * 2).min(MOST_ROOM);
+        }
+        self.buffer.reserve(self.room);
         &mut self.buffer
     }
 
@@ -101,6 +111,25 @@ mod tests {
             }
             assert_eq!(frames, [vec![9], vec![], vec![1, 2, 3]], "in pieces of {size}");
         }
+    }
+
+    #[test]
+    fn room_grows_while_reads_fill_it_and_an_idle_link_keeps_little() {
+        let mut reader = FrameReader::new(1 << 20);
+        let room = |reader: &mut FrameReader| {
+            let buffer = reader.buffer();
+            buffer.capacity() - buffer.len()
+        };
+        assert_eq!(room(&mut reader), LEAST_ROOM);
+        reader.extend(&[0, 0, 0, 0]);
+        assert_eq!(reader.next_frame().unwrap().as_deref(), Some(&[][..]));
+        assert!(room(&mut reader) < 2 * LEAST_ROOM);
+        for _ in 0..10 {
+            let full = vec![0; room(&mut reader)];
+            reader.extend(&full);
+            while reader.next_frame().unwrap().is_some() {}
+        }
+        assert!(room(&mut reader) >= MOST_ROOM);
     }
 
     #[test]
