@@ -225,7 +225,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event; `None` when the connection is gone. A listener more than 256 events behind misses
+    /// The next event; `None` when the connection is gone. A listener more than 32 events behind misses
     /// the oldest.
     ///
     /// # Cancel safety

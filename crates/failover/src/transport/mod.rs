@@ -43,7 +43,8 @@ pub struct TransportConfig {
     /// How many commands may wait for the application before no more is read from the broker.
     /// Default 1,024.
     pub deliveries: usize,
-    /// Events kept for a listener that is slow; it is told how many it missed. Default 256.
+    /// Events kept for a listener that is slow; it is told how many it missed. Default 32: each has its
+    /// place in memory from the start, for every connection.
     pub events: usize,
     /// What decides the order of brokers under `randomize`. By default another in each process.
     pub seed: Option<u64>,
@@ -59,7 +60,7 @@ impl Default for TransportConfig {
             queue: QueueLimits::default(),
             limits: Limits::DEFAULT,
             deliveries: 1024,
-            events: 256,
+            events: 32,
             seed: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
