@@ -60,9 +60,9 @@ struct Shell {
     dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
-    deliveries: mpsc::Sender<Incoming>,
+    deliveries: mpsc::Sender<Box<Incoming>>,
     /// What the application has not had room for yet.
-    undelivered: VecDeque<Incoming>,
+    undelivered: VecDeque<Box<Incoming>>,
     events: broadcast::Sender<Event>,
     topology: watch::Sender<Arc<Topology>>,
     dialer: Dialer,
@@ -86,7 +86,7 @@ impl Driver {
         uri: FailoverUri,
         config: TransportConfig,
         inputs: Inputs,
-        deliveries: mpsc::Sender<Incoming>,
+        deliveries: mpsc::Sender<Box<Incoming>>,
         events: broadcast::Sender<Event>,
     ) -> (Self, Views) {
         let dialer = Dialer::new(uri.clone(), &config);
@@ -201,7 +201,7 @@ impl Driver {
                 let id = RequestId(self.shell.next_request);
                 self.shell.next_request += 1;
                 self.shell.replies.insert(id, reply);
-                Input::Submit(Request { id, command, completion, link })
+                Input::Submit(Request { id, command: *command, completion, link })
             }
             Submission::Settled { link, consumer, last_delivered_sequence_id } => {
                 Input::Settled { link, consumer, last_delivered_sequence_id }
@@ -289,7 +289,7 @@ impl Shell {
                 }
             }
             Output::Hangup(id) => self.hang_up(id),
-            Output::Deliver(incoming) => self.undelivered.push_back(incoming),
+            Output::Deliver(incoming) => self.undelivered.push_back(Box::new(incoming)),
             Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
                 trace(&event);

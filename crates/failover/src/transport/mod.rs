@@ -103,10 +103,9 @@ struct Shared {
 
 /// Something on its way to the driver.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are requests; a box each is dearer")]
 enum Submission {
     Request {
-        command: Command,
+        command: Box<Command>,
         completion: Completion,
         link: Option<LinkId>,
         reply: oneshot::Sender<Outcome>,
@@ -178,7 +177,8 @@ impl FailoverTransport {
         link: Option<LinkId>,
     ) -> Pending {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission::Request { command, completion, link, reply };
+        let submission =
+            Submission::Request { command: Box::new(command), completion, link, reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
         Pending { answer, link: None }
@@ -296,7 +296,7 @@ impl Future for Pending {
 /// still handed out.
 #[derive(Debug)]
 pub struct Deliveries {
-    incoming: mpsc::Receiver<Incoming>,
+    incoming: mpsc::Receiver<Box<Incoming>>,
     /// The link whose end was handed out last.
     interrupted: Option<LinkId>,
     /// The last link whose end was dealt with.
@@ -313,7 +313,7 @@ impl Deliveries {
     /// Dropped, nothing is lost.
     pub async fn next(&mut self) -> Option<Incoming> {
         self.clear();
-        let incoming = self.incoming.recv().await;
+        let incoming = self.incoming.recv().await.map(|incoming| *incoming);
         self.note(incoming.as_ref());
         incoming
     }
@@ -321,7 +321,7 @@ impl Deliveries {
     /// The next thing that is there already.
     pub fn try_next(&mut self) -> Option<Incoming> {
         self.clear();
-        let incoming = self.incoming.try_recv().ok();
+        let incoming = self.incoming.try_recv().ok().map(|incoming| *incoming);
         self.note(incoming.as_ref());
         incoming
     }
