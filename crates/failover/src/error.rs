@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rewire_protocol::{DecodeError, EncodeError, LinkError, Throwable};
+use rewire_protocol::{DecodeError, EncodeError, LinkError, SilenceLimit, Throwable};
 
 /// Why one attempt at one broker failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ impl From<LostReason> for DialError {
             LostReason::Tls(problem) => Self::Tls(problem),
             LostReason::Closed
             | LostReason::Io(_)
-            | LostReason::Silent(_)
+            | LostReason::Silent { .. }
             | LostReason::WriteStuck(_)
             | LostReason::Malformed(_)
             | LostReason::Misbehaved(_) => Self::Handshake(reason.to_string()),
@@ -59,9 +59,14 @@ pub enum LostReason {
     /// TLS broke, or the broker ended it.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// Nothing came for too long.
-    #[error("nothing heard for {} ms", .0.as_millis())]
-    Silent(Duration),
+    /// Nothing came for longer than an option allows.
+    #[error("nothing heard for {} ms ({})", .silence.as_millis(), .limit.option())]
+    Silent {
+        /// How long.
+        silence: Duration,
+        /// Which option.
+        limit: SilenceLimit,
+    },
     /// A write made no headway for as long as `soWriteTimeout` allows.
     #[error("a write made no headway for {} ms", .0.as_millis())]
     WriteStuck(Duration),
@@ -77,7 +82,7 @@ impl From<LinkError> for LostReason {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Malformed(error) => Self::Malformed(error),
-            LinkError::Silent { silence } => Self::Silent(silence),
+            LinkError::Silent { silence, limit } => Self::Silent { silence, limit },
             other => Self::Misbehaved(other.to_string()),
         }
     }

@@ -51,9 +51,10 @@ impl Client {
     /// What comes next; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
+            let event = self.core.poll_event(now()).unwrap();
             self.flush().await;
-            if let Some(event) = self.core.poll_event(now()).unwrap() {
-                return Some(event);
+            if event.is_some() {
+                return event;
             }
             let read = self.stream.read_buf(self.core.read_buffer());
             if timeout(DEADLINE, read).await.expect("the client says something").unwrap() == 0 {

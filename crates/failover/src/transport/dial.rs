@@ -25,11 +25,35 @@ pub(super) struct Dialer {
     uri: FailoverUri,
     limits: Limits,
     tls: Arc<Tls>,
+    #[cfg(test)]
+    pipes: Option<Pipes>,
 }
+
+/// One dial.
+struct Dial {
+    id: LinkId,
+    broker: BrokerUri,
+    options: TransportOptions,
+    config: LinkConfig,
+    limits: Limits,
+    tls: Arc<Tls>,
+    #[cfg(test)]
+    pipes: Option<Pipes>,
+}
+
+/// Where the far ends of pipes go that stand in for sockets, with the address that was dialled.
+#[cfg(test)]
+pub(super) type Pipes = tokio::sync::mpsc::Sender<(String, tokio::io::DuplexStream)>;
 
 impl Dialer {
     pub(super) fn new(uri: FailoverUri, config: &TransportConfig) -> Self {
-        Self { uri, limits: config.limits, tls: Arc::new(Tls::new(config)) }
+        Self {
+            uri,
+            limits: config.limits,
+            tls: Arc::new(Tls::new(config)),
+            #[cfg(test)]
+            pipes: config.pipes.clone(),
+        }
     }
 
     /// Connects to a broker and does the handshake, within `connectTimeout` as a whole.
@@ -40,32 +64,54 @@ impl Dialer {
     ) -> Pin<Box<dyn Future<Output = Result<Link, DialError>> + Send>> {
         let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
-        let dial = dial(id, broker.clone(), options, self.limits, Arc::clone(&self.tls));
+        let dial = Dial {
+            id,
+            broker: broker.clone(),
+            config: link_config(&options, self.uri.options().detect_timeout),
+            options,
+            limits: self.limits,
+            tls: Arc::clone(&self.tls),
+            #[cfg(test)]
+            pipes: self.pipes.clone(),
+        };
         // Boxed: with a TLS handshake in it, it is too large to be handed around.
         Box::pin(async move {
             match whole {
-                Some(limit) => within(limit, dial).await,
-                None => dial.await,
+                Some(limit) => within(limit, dial.run()).await,
+                None => dial.run().await,
             }
         })
     }
 }
 
-async fn dial(
-    id: LinkId,
-    broker: BrokerUri,
-    options: TransportOptions,
-    limits: Limits,
-    tls: Arc<Tls>,
-) -> Result<Link, DialError> {
-    let open = open(&broker, &options, tls);
-    let stream = match options.tcp.connection_timeout {
-        Some(limit) => within(limit, open).await?,
-        None => open.await?,
-    };
-    let mut link = greet(id, stream, link_config(&options), limits).await?;
-    link.set_write_timeout(options.tcp.so_write_timeout);
-    Ok(link)
+impl Dial {
+    async fn run(self) -> Result<Link, DialError> {
+        let stream = match self.options.tcp.connection_timeout {
+            Some(limit) => within(limit, self.open()).await?,
+            None => self.open().await?,
+        };
+        let mut link = greet(self.id, stream, self.config, self.limits).await?;
+        link.set_write_timeout(self.options.tcp.so_write_timeout);
+        Ok(link)
+    }
+
+    /// Connects, and makes the connection secure if the scheme says so.
+    async fn open(&self) -> Result<Stream, DialError> {
+        let Self { broker, options, tls, .. } = self;
+        #[cfg(test)]
+        if let Some(pipes) = &self.pipes {
+            let (near, far) = tokio::io::duplex(64 << 10);
+            let refused = |_| DialError::Connect("nobody takes the pipe".to_owned());
+            pipes.send((broker.location(), far)).await.map_err(refused)?;
+            return Ok(Stream::Pipe(near));
+        }
+        if !broker.scheme().is_tls() {
+            return Ok(Stream::Tcp(connect(broker, options).await?));
+        }
+        // Before it connects: a file that is missing is no reason to bother a broker.
+        let secure = Arc::clone(tls).prepare(broker, options).await?;
+        secure.handshake(connect(broker, options).await?).await
+    }
 }
 
 async fn within<T>(
@@ -73,20 +119,6 @@ async fn within<T>(
     work: impl Future<Output = Result<T, DialError>>,
 ) -> Result<T, DialError> {
     timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit)))
-}
-
-/// Connects, and makes the connection secure if the scheme says so.
-async fn open(
-    broker: &BrokerUri,
-    options: &TransportOptions,
-    tls: Arc<Tls>,
-) -> Result<Stream, DialError> {
-    if !broker.scheme().is_tls() {
-        return Ok(Stream::Tcp(connect(broker, options).await?));
-    }
-    // Before it connects: a file that is missing is no reason to bother a broker.
-    let secure = tls.prepare(broker, options).await?;
-    secure.handshake(connect(broker, options).await?).await
 }
 
 /// Tries each address of the name, in the resolver's order.
@@ -140,7 +172,7 @@ async fn connect_to(
 }
 
 /// The settings of a link, as the options have them.
-fn link_config(options: &TransportOptions) -> LinkConfig {
+fn link_config(options: &TransportOptions, detect_timeout: Option<Duration>) -> LinkConfig {
     let TransportOptions { tcp, wire_format, .. } = options;
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let text = |text: &Option<String>| text.as_deref().map(Str::from);
@@ -173,6 +205,7 @@ fn link_config(options: &TransportOptions) -> LinkConfig {
             first_check
         },
         use_inactivity_monitor: tcp.use_inactivity_monitor,
+        detect_timeout,
     }
 }
 
@@ -193,7 +226,8 @@ async fn greet(
         }
         let deadline = link.poll_timeout().unwrap_or_else(now);
         tokio::select! {
-            step = poll_fn(|cx| link.poll_step(cx, false)) => {
+            biased;
+            step = poll_fn(|cx| link.poll_step(cx)) => {
                 if let Step::Lost(reason) = step {
                     return Err(reason.into());
                 }

@@ -61,6 +61,7 @@ struct Shell {
 }
 
 /// What the driver waits for.
+#[expect(clippy::large_enum_variant, reason = "one at a time, looked at as soon as it is made")]
 enum Happened {
     Submitted(Submission),
     HandlesGone,
@@ -117,9 +118,7 @@ impl Driver {
                     self.shell.dialing.remove(&id);
                     self.input(Input::Dialed(id, Err(error)));
                 }
-                Happened::Link(id, Step::Read) => self.take_events(id),
-                Happened::Link(_, Step::Flushed) => {}
-                Happened::Link(id, Step::Lost(reason)) => self.on_lost(id, reason),
+                Happened::Link(id, step) => self.on_step(id, step),
                 Happened::RoomToDeliver => {}
                 Happened::Timeout => self.on_timeout(),
             }
@@ -137,18 +136,22 @@ impl Driver {
 
     async fn wait(&mut self) -> Happened {
         let Self { core, shell, inputs: Inputs { submissions, close, cleared } } = self;
+        let is_full = !shell.undelivered.is_empty();
+        for link in &mut shell.links {
+            // Only the active link has something to deliver.
+            link.pause_reading(is_full && core.link() == Some(link.id));
+        }
         let backlog = shell.backlog();
-        let Shell { links, dials, deliveries, undelivered, .. } = shell;
+        let Shell { links, dials, deliveries, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
         let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
-        let is_full = !undelivered.is_empty();
         tokio::select! {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
             () = sleep_until(due) => Happened::Timeout,
-            (id, step) = step(links, is_full) => Happened::Link(id, step),
+            (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
             submission = submissions.recv(), if core.wants_submit() && backlog < MAX_BACKLOG => {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
@@ -204,6 +207,14 @@ impl Driver {
         self.take_events(id);
     }
 
+    fn on_step(&mut self, id: LinkId, step: Step) {
+        match step {
+            Step::Read => self.take_events(id),
+            Step::Flushed => {}
+            Step::Lost(reason) => self.on_lost(id, reason),
+        }
+    }
+
     /// Takes all that came over a link.
     fn take_events(&mut self, id: LinkId) {
         while let Some(link) = self.shell.link(id) {
@@ -226,16 +237,21 @@ impl Driver {
 
     fn on_timeout(&mut self) {
         let now = now();
-        let mut lost = Vec::new();
-        for link in &mut self.shell.links {
-            if link.poll_timeout().is_some_and(|due| due <= now)
-                && let Err(reason) = link.handle_timeout(now)
-            {
-                lost.push((link.id, reason));
+        let is_due = |link: &&mut Link| link.poll_timeout().is_some_and(|due| due <= now);
+        let due: Vec<_> = self
+            .shell
+            .links
+            .iter_mut()
+            .filter(is_due)
+            .map(|link| (link.id, link.try_step()))
+            .collect();
+        for (id, step) in due {
+            if let Some(step) = step {
+                self.on_step(id, step);
             }
-        }
-        for (id, reason) in lost {
-            self.on_lost(id, reason);
+            if let Some(Err(reason)) = self.shell.link(id).map(|link| link.handle_timeout(now)) {
+                self.on_lost(id, reason);
+            }
         }
         self.input(Input::Timeout);
     }
@@ -334,10 +350,10 @@ impl Shell {
 }
 
 /// The next step of any link.
-async fn step(links: &mut [Link], is_full: bool) -> (LinkId, Step) {
+async fn step(links: &mut [Link]) -> (LinkId, Step) {
     poll_fn(|cx| {
         for link in &mut *links {
-            if let Poll::Ready(step) = link.poll_step(cx, is_full) {
+            if let Poll::Ready(step) = link.poll_step(cx) {
                 return Poll::Ready((link.id, step));
             }
         }

@@ -51,6 +51,8 @@ pub struct TransportConfig {
     /// `tls`.
     #[cfg(feature = "tls")]
     pub tls: TlsOptions,
+    #[cfg(test)]
+    pipes: Option<dial::Pipes>,
 }
 
 impl Default for TransportConfig {
@@ -63,6 +65,8 @@ impl Default for TransportConfig {
             seed: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
+            #[cfg(test)]
+            pipes: None,
         }
     }
 }
@@ -232,14 +236,13 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 9] = [
+const NOT_OBEYED_YET: [&str; 8] = [
     "trackMessages",
     "maxCacheSize",
     "trackTransactionProducers",
     "updateURIsURL",
     "rebalanceUpdateURIs",
     "warnAfterReconnectAttempts",
-    "detectTimeout",
     "requestTimeout",
     "closeTimeout",
 ];

@@ -17,6 +17,9 @@ pub(super) enum Stream {
     /// Encrypted. What was written may wait inside until it is flushed.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<TcpStream>>),
+    /// Within the process, where time can be virtual.
+    #[cfg(test)]
+    Pipe(tokio::io::DuplexStream),
 }
 
 impl AsyncRead for Stream {
@@ -29,6 +32,8 @@ impl AsyncRead for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(test)]
+            Self::Pipe(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -43,6 +48,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(test)]
+            Self::Pipe(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -51,6 +58,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(test)]
+            Self::Pipe(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -59,6 +68,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Pipe(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

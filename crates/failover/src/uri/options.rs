@@ -85,8 +85,9 @@ option_set! {
         /// Ours: how long one dial may take as a whole: name, connect, TLS and negotiation. 0 is no
         /// such limit; the broker's own `connectionTimeout` holds either way.
         connect_timeout: Option<Duration> = None, "connectTimeout", MILLIS_OR_OFF;
-        /// Ours: how long a link may be silent, while an answer is due, before it counts as lost. 0
-        /// leaves that to the inactivity monitor.
+        /// Ours: how long a link may be silent before it counts as lost, standbys too. After a third
+        /// of it the broker is asked for a sign of life, which every ActiveMQ gives, but for one that
+        /// holds up a producer (its flow control). 0 leaves silence to the inactivity monitor.
         detect_timeout: Option<Duration> = None, "detectTimeout", MILLIS_OR_OFF;
         /// Ours: how long a request may wait for its answer, failovers included. 0 is for ever.
         request_timeout: Option<Duration> = None, "requestTimeout", MILLIS_OR_OFF;

@@ -10,7 +10,8 @@ use rewire_failover::core::{
 };
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
-    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response, Throwable,
+    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response,
+    SilenceLimit, Throwable,
 };
 
 use self::app::{App, Purpose};
@@ -332,7 +333,8 @@ impl Client {
 
     pub(crate) fn silent(&mut self, ctx: &mut Ctx, wire: usize) {
         let silence = ctx.net.plan().silence;
-        self.lose(ctx, wire, LostReason::Silent(silence));
+        let limit = SilenceLimit::MaxInactivityDuration;
+        self.lose(ctx, wire, LostReason::Silent { silence, limit });
     }
 
     pub(crate) fn reset(&mut self, ctx: &mut Ctx, wire: usize) {

@@ -338,7 +338,7 @@ async fn what_the_broker_said_before_it_closed_is_the_reason_also_when_a_write_f
     within(tls.get_ref().0.readable()).await.unwrap();
     let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
     let mut link = Link::new(LinkId(1), stream, core);
-    let step = within(poll_fn(|cx| link.poll_step(cx, false))).await;
+    let step = within(poll_fn(|cx| link.poll_step(cx))).await;
     let Step::Lost(LostReason::Tls(problem)) = step else { panic!("{step:?}") };
     assert_eq!(problem, "the broker demands a client certificate, and was shown none");
 }
