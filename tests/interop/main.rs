@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod jms;
 mod messages;
+mod silence;
 
 use std::time::Duration;
 
