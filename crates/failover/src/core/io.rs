@@ -75,6 +75,13 @@ pub enum Input {
         /// The broker's number of the message handed out last, or -1: what came after it was not seen.
         last_delivered_sequence_id: i64,
     },
+    /// A list of brokers was read where the option `updateURIsURL` says.
+    Discovered {
+        /// All that are on it, in order.
+        brokers: Vec<BrokerUri>,
+        /// Whether it says another first broker than before, and `rebalanceUpdateURIs` is on.
+        rebalance: bool,
+    },
     /// The time that [`poll_timeout`](super::FailoverCore::poll_timeout) named has come.
     Timeout,
     /// Stop.

@@ -165,6 +165,9 @@ impl FailoverCore {
             Input::Settled { link, consumer, last_delivered_sequence_id } => {
                 self.on_settled(now, link, consumer, last_delivered_sequence_id);
             }
+            Input::Discovered { brokers, rebalance } => {
+                self.on_discovered(now, brokers, rebalance);
+            }
             Input::Timeout => {}
             Input::Close => self.on_close(),
         }

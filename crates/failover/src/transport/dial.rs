@@ -56,6 +56,10 @@ impl Dialer {
         }
     }
 
+    pub(super) fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
+    }
+
     /// Connects to a broker and does the handshake, within `connectTimeout` as a whole.
     pub(super) fn dial(
         &self,
@@ -95,7 +99,6 @@ impl Dial {
         Ok(link)
     }
 
-    /// Connects, and makes the connection secure if the scheme says so.
     async fn open(&self) -> Result<Stream, DialError> {
         let Self { broker, options, tls, .. } = self;
         #[cfg(test)]
@@ -105,13 +108,22 @@ impl Dial {
             pipes.send((broker.location(), far)).await.map_err(refused)?;
             return Ok(Stream::Pipe(near));
         }
-        if !broker.scheme().is_tls() {
-            return Ok(Stream::Tcp(connect(broker, options).await?));
-        }
-        // Before it connects: a file that is missing is no reason to bother a broker.
-        let secure = Arc::clone(tls).prepare(broker, options).await?;
-        secure.handshake(connect(broker, options).await?).await
+        open(broker, options, Arc::clone(tls)).await
     }
+}
+
+/// Connects, and makes the connection secure if the scheme says so.
+pub(super) async fn open(
+    broker: &BrokerUri,
+    options: &TransportOptions,
+    tls: Arc<Tls>,
+) -> Result<Stream, DialError> {
+    if !broker.scheme().is_tls() {
+        return Ok(Stream::Tcp(connect(broker, options).await?));
+    }
+    // Before it connects: a file that is missing is no reason to bother a broker.
+    let secure = tls.prepare(broker, options).await?;
+    secure.handshake(connect(broker, options).await?).await
 }
 
 async fn within<T>(

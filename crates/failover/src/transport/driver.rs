@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::Dialer;
 use super::link::{Link, Step, now};
+use super::updates::{self, Found};
 use super::{Outcome, Submission, TransportConfig};
 use crate::core::{
     Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
@@ -33,6 +34,10 @@ type Reply = oneshot::Sender<Outcome>;
 pub(super) struct Driver {
     core: FailoverCore,
     inputs: Inputs,
+    /// What is read where `updateURIsURL` says.
+    finds: Option<mpsc::Receiver<Option<Found>>>,
+    /// Whether there is no broker to begin with before that was read once.
+    waits_for_list: bool,
     shell: Shell,
 }
 
@@ -61,7 +66,7 @@ struct Shell {
 }
 
 /// What the driver waits for.
-#[expect(clippy::large_enum_variant, reason = "one at a time, looked at as soon as it is made")]
+#[allow(clippy::large_enum_variant, reason = "one at a time, looked at as soon as it is made")]
 enum Happened {
     Submitted(Submission),
     HandlesGone,
@@ -70,6 +75,8 @@ enum Happened {
     Dialed(LinkId, Result<Link, DialError>),
     Link(LinkId, Step),
     RoomToDeliver,
+    Found(Option<Found>),
+    NothingMoreToFind,
     Timeout,
 }
 
@@ -86,6 +93,8 @@ impl Driver {
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
             FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
+        let finds = updates::watch(&uri, dialer.tls());
+        let waits_for_list = uri.brokers().is_empty() && finds.is_some();
         let (topology, known) = watch::channel(Arc::new(core.topology()));
         let shell = Shell {
             topology,
@@ -99,12 +108,14 @@ impl Driver {
             events,
             dialer,
         };
-        (Self { core, inputs, shell }, known)
+        (Self { core, inputs, finds, waits_for_list, shell }, known)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
     pub(super) async fn run(mut self, end: watch::Sender<bool>) {
-        self.input(Input::Start);
+        if !self.waits_for_list {
+            self.input(Input::Start);
+        }
         loop {
             match self.wait().await {
                 Happened::Submitted(submission) => self.on_submitted(submission),
@@ -120,6 +131,8 @@ impl Driver {
                 }
                 Happened::Link(id, step) => self.on_step(id, step),
                 Happened::RoomToDeliver => {}
+                Happened::Found(found) => self.on_found(found),
+                Happened::NothingMoreToFind => self.finds = None,
                 Happened::Timeout => self.on_timeout(),
             }
             self.shell.flush_deliveries();
@@ -135,7 +148,8 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Happened {
-        let Self { core, shell, inputs: Inputs { submissions, close, cleared } } = self;
+        let Self { core, shell, inputs, finds, .. } = self;
+        let Inputs { submissions, close, cleared } = inputs;
         let is_full = !shell.undelivered.is_empty();
         for link in &mut shell.links {
             // Only the active link has something to deliver.
@@ -153,6 +167,7 @@ impl Driver {
             () = sleep_until(due) => Happened::Timeout,
             (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
+            found = next_find(finds) => found.map_or(Happened::NothingMoreToFind, Happened::Found),
             submission = submissions.recv(), if core.wants_submit() && backlog < MAX_BACKLOG => {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
             }
@@ -194,6 +209,15 @@ impl Driver {
             }
         };
         self.input(input);
+    }
+
+    fn on_found(&mut self, found: Option<Found>) {
+        if let Some(Found { brokers, rebalance }) = found {
+            self.input(Input::Discovered { brokers, rebalance });
+        }
+        if std::mem::take(&mut self.waits_for_list) {
+            self.input(Input::Start);
+        }
     }
 
     fn on_dialed(&mut self, id: LinkId, link: Link) {
@@ -367,6 +391,13 @@ async fn next_cleared(cleared: &mut watch::Receiver<Option<LinkId>>) -> Option<L
     match cleared.changed().await {
         Ok(()) => *cleared.borrow_and_update(),
         Err(_) => std::future::pending().await,
+    }
+}
+
+async fn next_find(finds: &mut Option<mpsc::Receiver<Option<Found>>>) -> Option<Option<Found>> {
+    match finds {
+        Some(finds) => finds.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,15 +6,22 @@
 //! - `dial`: from a broker's address to a link, name, addresses, TLS and handshake.
 //! - `stream`: TCP, or TLS over it.
 //! - `tls`: whom to trust, behind the default feature `tls`.
+//! - `updates`: the list of brokers that `updateURIsURL` names, read again and again.
+//! - `web`: a list from the web, behind the default feature `http`.
 
 mod dial;
 mod driver;
 mod link;
 #[cfg(not(feature = "tls"))]
 mod no_tls;
+#[cfg(not(feature = "http"))]
+mod no_web;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod updates;
+#[cfg(feature = "http")]
+mod web;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -236,12 +243,10 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 8] = [
+const NOT_OBEYED_YET: [&str; 6] = [
     "trackMessages",
     "maxCacheSize",
     "trackTransactionProducers",
-    "updateURIsURL",
-    "rebalanceUpdateURIs",
     "warnAfterReconnectAttempts",
     "requestTimeout",
     "closeTimeout",

@@ -18,6 +18,9 @@ mod pipes;
 mod silence;
 #[cfg(feature = "tls")]
 mod tls;
+mod updates;
+#[cfg(feature = "http")]
+mod web;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -69,7 +69,9 @@ option_set! {
         track_transaction_producers: bool = true, "trackTransactionProducers", FLAG;
         /// Take the lists of brokers that a broker sends, and those of `updateURIsURL`.
         update_uris_supported: bool = true, "updateURIsSupported", FLAG;
-        /// Where more brokers are listed: a URL, or the path of a file.
+        /// Where more brokers are listed, on lines of their own or between commas, with `#` before
+        /// comments: a `file:`, `http:` or `https:` URL, or the path of a file. A file is read every
+        /// second and a page every ten; without brokers in the URI the first reading is waited for.
         update_uris_url: Option<String> = None, "updateURIsURL", SOME_TEXT;
         /// Move to another broker when what `updateURIsURL` lists has changed.
         rebalance_update_uris: bool = true, "rebalanceUpdateURIs", FLAG;

@@ -490,3 +490,36 @@ fn options_never_show_a_key() {
     let pems = format!("certificates: Pem(/etc/mq/client.pem), key: Pem({size} bytes)");
     assert!(shown.contains(&pems) && !shown.contains("PRIVATE KEY"), "{shown}");
 }
+
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn a_list_of_brokers_is_read_from_a_page_whose_authority_is_trusted_and_from_no_other() {
+    use crate::transport::tests::web::{answer_over, page};
+    use crate::transport::web::Page;
+    let authority = Authority::new("ours");
+    let server = TlsBroker::start(&authority.issue(&["localhost"])).await;
+    let url = server.uri("localhost", "/brokers").replace("ssl:", "https:");
+    let serve = async {
+        loop {
+            let (stream, _) = within(server.inner.listener.accept()).await.unwrap();
+            if let Ok(stream) = within(server.acceptor.accept(stream)).await {
+                answer_over(stream, &page("ssl://a:1")).await;
+            }
+        }
+    };
+    let read = async {
+        for (authority, is_trusted) in [(&authority, true), (&Authority::new("theirs"), false)] {
+            let tls = Tls::new(&TransportConfig {
+                tls: authority.trusted(),
+                ..TransportConfig::default()
+            });
+            let page = Page::parse(&url, Arc::new(tls)).unwrap();
+            let read = within(page.read(100)).await;
+            assert_eq!(read.is_ok_and(|text| text == "ssl://a:1"), is_trusted);
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = serve => unreachable!(),
+    }
+}
