@@ -57,6 +57,7 @@ pub use requester::Requester;
 pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, MoveReason, Topology};
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
+pub use rewire_failover::{Credentials, CredentialsProvider, ProviderError, Providing};
 pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };

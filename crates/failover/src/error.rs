@@ -23,6 +23,9 @@ pub enum DialError {
     /// The peer took the connection and then did not become a broker.
     #[error("handshake failed: {0}")]
     Handshake(String),
+    /// The provider of credentials had none.
+    #[error("no credentials: {0}")]
+    Credentials(String),
     /// The scheme of the address cannot be dialled.
     #[error("{0}")]
     Unsupported(String),

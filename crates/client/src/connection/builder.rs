@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use rewire_failover::CredentialsProvider;
 use rewire_failover::core::Event;
 use rewire_failover::transport::{FailoverTransport, TransportConfig};
 use rewire_failover::uri::FailoverUri;
@@ -55,6 +56,27 @@ impl ConnectionBuilder {
     /// it has them.
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((user.into(), password.into()));
+        self
+    }
+
+    /// Asks `provider` on every attempt at a broker who the client is, for passwords and tokens that do not
+    /// last. It is given the broker's address, has 10 seconds, and may fail: then the attempt has failed,
+    /// and the next broker is tried. By default nobody is asked.
+    ///
+    /// ```no_run
+    /// use rewire::{Connection, Credentials};
+    ///
+    /// # async fn token() -> std::io::Result<String> { Ok(String::new()) }
+    /// # async fn example() -> rewire::Result<()> {
+    /// let connection = Connection::builder("failover:(tcp://a:61616,tcp://b:61616)")
+    ///     .credentials_provider(|_broker: String| async {
+    ///         Ok::<_, std::io::Error>(Credentials::new("billing", token().await?))
+    ///     })
+    ///     .await?;
+    /// # drop(connection); Ok(()) }
+    /// ```
+    pub fn credentials_provider(mut self, provider: impl CredentialsProvider) -> Self {
+        self.config.credentials = Some(Arc::new(provider));
         self
     }
 

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use self::peer::{Client, DEADLINE, Peer};
 use crate::{
-    AckMode, AckOutcome, Connection, Consumer, Delivery, Error, ErrorKind, Message, Queue, Session,
+    AckMode, AckOutcome, Connection, Consumer, Credentials, Delivery, Error, ErrorKind, Message,
+    Queue, Session,
 };
 
 pub(crate) const fn link(number: u64) -> LinkId {
@@ -81,6 +82,30 @@ async fn a_connection_says_that_it_survives_brokers_and_has_a_client_id() {
     assert_eq!(info.connection_id.as_ref(), Some(connection.id()));
     assert_eq!(info.client_id, connection.id().value);
     assert_eq!(info.password.unwrap(), "secret");
+}
+
+#[tokio::test]
+async fn a_provider_says_who_the_client_is_whatever_else_was_said() {
+    let peer = Peer::start().await;
+    let uri = peer.uri();
+    let client = async {
+        Connection::builder(&uri)
+            .credentials("old", "old")
+            .credentials_provider(|_| async {
+                Ok::<_, std::io::Error>(Credentials::new("u", "new"))
+            })
+            .await
+    };
+    let broker = async {
+        let mut client = peer.accept().await;
+        let Command::ConnectionInfo(info) = client.expect("ConnectionInfo").await else {
+            unreachable!()
+        };
+        (info, client)
+    };
+    let (connection, (info, _client)) = tokio::join!(client, broker);
+    connection.unwrap();
+    assert_eq!((info.user_name.unwrap(), info.password.unwrap()), ("u".into(), "new".into()));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
 use super::moves::MoveReason;
 use super::topology::Topology;
+use crate::credentials::Credentials;
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 use crate::uri::BrokerUri;
 
@@ -56,7 +57,7 @@ pub enum Input {
     /// The application wants something of a broker.
     Submit(Request),
     /// A dial that was asked for ended; with success, the handshake is done too.
-    Dialed(LinkId, Result<(), DialError>),
+    Dialed(LinkId, Result<Greeting, DialError>),
     /// A command came over a link.
     Received(LinkId, Command),
     /// A link ended by itself.
@@ -86,6 +87,13 @@ pub enum Input {
     Timeout,
     /// Stop.
     Close,
+}
+
+/// What a dial brought besides the link.
+#[derive(Clone, Debug, Default)]
+pub struct Greeting {
+    /// Who the client is on this link, if a provider was asked: it replaces what a `ConnectionInfo` says.
+    pub credentials: Option<Credentials>,
 }
 
 /// A command for a broker.

@@ -35,7 +35,9 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rewire_protocol::{Command, Response};
 
-pub use self::io::{Completion, Event, Incoming, Input, LinkId, Output, Request, RequestId};
+pub use self::io::{
+    Completion, Event, Greeting, Incoming, Input, LinkId, Output, Request, RequestId,
+};
 pub use self::moves::MoveReason;
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
@@ -154,7 +156,7 @@ impl FailoverCore {
         match input {
             Input::Start => self.on_start(now),
             Input::Submit(request) => self.on_submit(now, request),
-            Input::Dialed(link, Ok(())) => self.on_dialed(now, link),
+            Input::Dialed(link, Ok(greeting)) => self.on_dialed(now, link, greeting),
             Input::Dialed(link, Err(error)) => self.on_attempt_failed(now, link, error),
             Input::Received(link, command) => self.on_received(now, link, command),
             Input::Lost(link, reason) => self.on_lost(now, link, reason),

@@ -214,7 +214,9 @@ impl FailoverCore {
     /// Greets a broker whose link is there, with a whole round to follow if it does not want us.
     pub(super) fn greet_first(&mut self, now: Instant, active: Active) {
         let others = self.pool.round(&mut self.rng).into_iter();
-        let rest = others.filter(|broker| *broker != active.broker).collect();
+        // What a provider said for a standby may be out of date: it is asked again then.
+        let may_heal = active.credentials.is_some();
+        let rest = others.filter(|broker| *broker != active.broker || may_heal).collect();
         self.greet(now, Attempt { active, rest, all_refused: true });
     }
 

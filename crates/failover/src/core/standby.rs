@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::io::{LinkId, Output};
+use super::io::{Greeting, LinkId, Output};
 use super::moves::MoveReason;
 use super::state::{Active, State};
 use super::{FailoverCore, after};
@@ -93,12 +93,18 @@ impl FailoverCore {
     }
 
     /// Whether the link is a standby's; then it is ready, and takes over at once if a link is looked for.
-    pub(super) fn on_standby_dialed(&mut self, now: Instant, link: LinkId) -> bool {
+    pub(super) fn on_standby_dialed(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        greeting: &Greeting,
+    ) -> bool {
         let Some(standby) = self.standbys.iter_mut().find(|standby| standby.active.link == link)
         else {
             return false;
         };
         standby.ready = true;
+        standby.active.credentials.clone_from(&greeting.credentials);
         match &self.state {
             State::Waiting(_) => self.begin_round(now),
             State::Dialing(attempt) => {

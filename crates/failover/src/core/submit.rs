@@ -40,7 +40,8 @@ impl FailoverCore {
             {
                 let is_done = completion == Completion::Transmitted;
                 let completes = is_done.then_some(id);
-                self.outputs.push_back(Output::Transmit(active.link, command.clone(), completes));
+                let completed = active.complete(command.clone());
+                self.outputs.push_back(Output::Transmit(active.link, completed, completes));
                 if is_done {
                     self.requests.push(None);
                 } else {

@@ -81,7 +81,7 @@ impl Lab {
     }
 
     fn dialed(&mut self, link: u64) -> Vec<String> {
-        self.input(Input::Dialed(LinkId(link), Ok(())))
+        self.input(Input::Dialed(LinkId(link), Ok(Greeting::default())))
     }
 
     fn undialed(&mut self, link: u64) -> Vec<String> {

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::TransportConfig;
 use super::link::{Link, Step, now};
 use super::stream::Stream;
 use super::tls::Tls;
-use crate::core::LinkId;
+use crate::core::{Greeting, LinkId};
+use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 
@@ -25,9 +27,14 @@ pub(super) struct Dialer {
     uri: FailoverUri,
     limits: Limits,
     tls: Arc<Tls>,
+    provider: Option<Arc<dyn CredentialsProvider>>,
+    credentials_timeout: Duration,
     #[cfg(test)]
     pipes: Option<Pipes>,
 }
+
+/// What comes of a dial.
+pub(super) type Dialed = Result<(Link, Greeting), DialError>;
 
 /// One dial.
 struct Dial {
@@ -37,6 +44,8 @@ struct Dial {
     config: LinkConfig,
     limits: Limits,
     tls: Arc<Tls>,
+    provider: Option<Arc<dyn CredentialsProvider>>,
+    credentials_timeout: Duration,
     #[cfg(test)]
     pipes: Option<Pipes>,
 }
@@ -51,6 +60,8 @@ impl Dialer {
             uri,
             limits: config.limits,
             tls: Arc::new(Tls::new(config)),
+            provider: config.credentials.clone(),
+            credentials_timeout: config.credentials_timeout,
             #[cfg(test)]
             pipes: config.pipes.clone(),
         }
@@ -65,7 +76,7 @@ impl Dialer {
         &self,
         id: LinkId,
         broker: &BrokerUri,
-    ) -> Pin<Box<dyn Future<Output = Result<Link, DialError>> + Send>> {
+    ) -> Pin<Box<dyn Future<Output = Dialed> + Send>> {
         let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
         let dial = Dial {
@@ -75,6 +86,8 @@ impl Dialer {
             options,
             limits: self.limits,
             tls: Arc::clone(&self.tls),
+            provider: self.provider.clone(),
+            credentials_timeout: self.credentials_timeout,
             #[cfg(test)]
             pipes: self.pipes.clone(),
         };
@@ -89,14 +102,37 @@ impl Dialer {
 }
 
 impl Dial {
-    async fn run(self) -> Result<Link, DialError> {
+    async fn run(self) -> Dialed {
+        let credentials = self.credentials().await?;
         let stream = match self.options.tcp.connection_timeout {
             Some(limit) => within(limit, self.open()).await?,
             None => self.open().await?,
         };
         let mut link = greet(self.id, stream, self.config, self.limits).await?;
         link.set_write_timeout(self.options.tcp.so_write_timeout);
-        Ok(link)
+        Ok((link, Greeting { credentials }))
+    }
+
+    /// Asks the provider, if there is one. Before it connects: brokers do not wait for who is slow to say
+    /// who it is.
+    async fn credentials(&self) -> Result<Option<Credentials>, DialError> {
+        let Some(provider) = self.provider.clone() else { return Ok(None) };
+        let broker = self.broker.location();
+        // A task of its own: what others have written may panic.
+        let mut asked = JoinSet::new();
+        asked.spawn(async move { provider.credentials(broker).await });
+        let limit = self.credentials_timeout;
+        match timeout(limit, asked.join_next()).await {
+            Ok(Some(Ok(Ok(credentials)))) => Ok(Some(credentials)),
+            Ok(Some(Ok(Err(error)))) => Err(DialError::Credentials(error.to_string())),
+            Ok(Some(Err(_)) | None) => {
+                Err(DialError::Credentials("the provider has panicked".to_owned()))
+            }
+            Err(_) => {
+                let problem = format!("the provider said nothing within {} ms", limit.as_millis());
+                Err(DialError::Credentials(problem))
+            }
+        }
     }
 
     async fn open(&self) -> Result<Stream, DialError> {

@@ -11,12 +11,12 @@ use rewire_protocol::{Command, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::dial::Dialer;
+use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
 use super::updates::{self, Found};
 use super::{Outcome, Submission, TransportConfig};
 use crate::core::{
-    Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
+    Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
     done_response,
 };
 use crate::error::{DialError, LostReason, RequestError};
@@ -53,7 +53,7 @@ pub(super) struct Inputs {
 struct Shell {
     /// The active link and the standbys.
     links: Vec<Link>,
-    dials: JoinSet<(LinkId, Result<Link, DialError>)>,
+    dials: JoinSet<(LinkId, Dialed)>,
     dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
@@ -72,7 +72,7 @@ enum Happened {
     HandlesGone,
     CloseWanted,
     Cleared(LinkId),
-    Dialed(LinkId, Result<Link, DialError>),
+    Dialed(LinkId, Dialed),
     Link(LinkId, Step),
     RoomToDeliver,
     Found(Option<Found>),
@@ -124,7 +124,7 @@ impl Driver {
                     break;
                 }
                 Happened::Cleared(link) => self.input(Input::Cleared(link)),
-                Happened::Dialed(id, Ok(link)) => self.on_dialed(id, link),
+                Happened::Dialed(id, Ok((link, greeting))) => self.on_dialed(id, link, greeting),
                 Happened::Dialed(id, Err(error)) => {
                     self.shell.dialing.remove(&id);
                     self.input(Input::Dialed(id, Err(error)));
@@ -220,13 +220,13 @@ impl Driver {
         }
     }
 
-    fn on_dialed(&mut self, id: LinkId, link: Link) {
+    fn on_dialed(&mut self, id: LinkId, link: Link, greeting: Greeting) {
         // A dial that was hung up may have ended well all the same.
         if self.shell.dialing.remove(&id).is_none() {
             return;
         }
         self.shell.links.push(link);
-        self.input(Input::Dialed(id, Ok(())));
+        self.input(Input::Dialed(id, Ok(greeting)));
         // The broker's first words may have come with the handshake.
         self.take_events(id);
     }

@@ -37,6 +37,7 @@ use self::no_tls as tls;
 #[cfg(feature = "tls")]
 pub use self::tls::{Pem, TlsOptions};
 use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
+use crate::credentials::CredentialsProvider;
 use crate::error::{GaveUp, RequestError};
 use crate::uri::FailoverUri;
 
@@ -58,6 +59,11 @@ pub struct TransportConfig {
     /// `tls`.
     #[cfg(feature = "tls")]
     pub tls: TlsOptions,
+    /// Who is asked, on every attempt, who the client is. By default nobody: a `ConnectionInfo` is sent
+    /// as it is.
+    pub credentials: Option<Arc<dyn CredentialsProvider>>,
+    /// How long that may take. Default 10 s.
+    pub credentials_timeout: Duration,
     #[cfg(test)]
     pipes: Option<dial::Pipes>,
 }
@@ -72,6 +78,8 @@ impl Default for TransportConfig {
             seed: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
+            credentials: None,
+            credentials_timeout: Duration::from_secs(10),
             #[cfg(test)]
             pipes: None,
         }

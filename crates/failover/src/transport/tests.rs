@@ -14,6 +14,7 @@ use self::pipes::Pipes;
 use super::*;
 use crate::error::LostReason;
 
+mod credentials;
 mod pipes;
 mod silence;
 #[cfg(feature = "tls")]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use rewire_failover::core::{
-    Completion, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId,
+    Completion, Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request, RequestId,
 };
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
@@ -282,7 +282,7 @@ impl Client {
                 if self.dialing.remove(&link).is_some() {
                     self.links.insert(link, wire);
                     self.see(ctx, AtClient::Dialed { link, result: Ok(()) });
-                    self.happen(ctx, Input::Dialed(link, Ok(())));
+                    self.happen(ctx, Input::Dialed(link, Ok(Greeting::default())));
                 }
             }
             Parcel::Fin if self.dialing.contains_key(&link) => {
@@ -386,7 +386,7 @@ impl Client {
                 ("that a consumer is closed", Input::Received(link, close.into()))
             }
             4 => ("that it is lost", Input::Lost(link, LostReason::Closed)),
-            5 => ("that it is there", Input::Dialed(link, Ok(()))),
+            5 => ("that it is there", Input::Dialed(link, Ok(Greeting::default()))),
             _ => ("that #.. cannot be sent", Input::Unsendable(link, number, too_large())),
         };
         self.speak_dead(ctx, link, what, input);

@@ -136,7 +136,7 @@ async fn dial(uri: &str, tls: TlsOptions) -> Result<Link, DialError> {
     let uri: FailoverUri = format!("failover:({uri})").parse().unwrap();
     let broker = uri.brokers()[0].clone();
     let config = TransportConfig { tls, ..TransportConfig::default() };
-    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await
+    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.map(|(link, _)| link)
 }
 
 /// What the error of a dial that fails in TLS says.
