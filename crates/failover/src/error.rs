@@ -129,6 +129,9 @@ pub enum GaveUp {
     /// The option `timeout` ran out.
     #[error("no broker within the timeout of {} ms", .0.as_millis())]
     TimedOut(Duration),
+    /// The option `requestTimeout` ran out before an answer came.
+    #[error("no answer within the request timeout of {} ms", .0.as_millis())]
+    NoAnswer(Duration),
     /// As many attempts failed as the options allow.
     #[error("gave up after {attempts} attempts, the last on {broker}: {error}")]
     Exhausted {

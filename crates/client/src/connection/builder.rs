@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::router::Router;
-use super::{CLOSE_DEADLINE, Connection, Events, Shared, ids};
+use super::{Connection, Events, Shared, ids};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
@@ -142,7 +142,7 @@ impl ConnectionBuilder {
             ..ConnectionInfo::default()
         };
         if let Err(error) = transport.request(info.into()).await {
-            transport.close(CLOSE_DEADLINE).await;
+            transport.close(transport.close_timeout()).await;
             return Err(Error::request("the connection", error));
         }
         let runtime = Handle::current();

@@ -7,13 +7,13 @@ pub(crate) mod router;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use rewire_failover::core::{Completion, Event, LinkId, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, timeout};
 
 pub use self::builder::ConnectionBuilder;
 pub(crate) use self::ids::now_ms;
@@ -21,9 +21,6 @@ pub(crate) use self::ids::now_ms;
 use self::router::RouteChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::SessionBuilder;
-
-/// How long a broker has to hear of the end, and then the link to close.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection to whichever broker is there. A clone is another handle to the same one.
 ///
@@ -120,8 +117,9 @@ impl Connection {
 
     /// Closes the connection, for all its handles: what waits fails, the broker is told.
     ///
-    /// Waits 5 seconds at most for the broker to answer and as long again for the link to close, which
-    /// goes on after that.
+    /// Takes as long as `closeTimeout` says at most, whatever else is under way: 15 seconds by default.
+    /// The broker has three quarters of it to answer, and the rest is for the link to close, which goes
+    /// on after that.
     ///
     /// # Errors
     ///
@@ -132,10 +130,12 @@ impl Connection {
     /// Dropped before the broker has answered, the connection stays open until its handles are gone.
     pub async fn close(&self) -> Result<()> {
         let goodbye = self.shared.remove(self.shared.id.clone().into(), NONE_DELIVERED);
-        let request = self.shared.transport.request(goodbye);
+        let transport = &self.shared.transport;
+        let limit = transport.close_timeout();
+        let begin = Instant::now();
         // A broker that does not answer notices when the link closes.
-        let _ = tokio::time::timeout(CLOSE_DEADLINE, request).await;
-        self.shared.transport.close(CLOSE_DEADLINE).await;
+        let _ = timeout(limit * 3 / 4, transport.request(goodbye)).await;
+        transport.close(limit.saturating_sub(begin.elapsed())).await;
         Ok(())
     }
 }

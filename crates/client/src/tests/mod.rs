@@ -300,3 +300,22 @@ async fn flush_answers_with_the_link_that_async_sends_went_over() {
     let (flushed, _broker) = tokio::join!(connection.flush(), broker);
     assert_eq!(flushed.unwrap(), sent.await.unwrap());
 }
+
+#[tokio::test]
+async fn closing_takes_no_longer_than_the_close_timeout_though_the_broker_says_nothing() {
+    let peer = Peer::start().await;
+    let uri = format!("{}?closeTimeout=400", peer.uri());
+    let client = async { Connection::builder(&uri).await };
+    let broker = async {
+        let mut client = peer.accept().await;
+        client.expect("ConnectionInfo").await;
+        client
+    };
+    let (connection, _silent) = tokio::join!(client, broker);
+    let connection = connection.unwrap();
+    let begin = tokio::time::Instant::now();
+    timeout(DEADLINE, connection.close()).await.unwrap().unwrap();
+    let after = begin.elapsed();
+    // Three quarters for the answer; then the link is there to be closed at once.
+    assert!((300..1000).contains(&after.as_millis()), "{after:?}");
+}

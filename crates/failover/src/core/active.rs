@@ -211,7 +211,7 @@ impl FailoverCore {
         self.fail_as(&GaveUp::LinkGone, bound);
     }
 
-    fn fail_as(&mut self, reason: &GaveUp, numbers: Vec<i32>) {
+    pub(super) fn fail_as(&mut self, reason: &GaveUp, numbers: Vec<i32>) {
         for number in numbers {
             if let Some(entry) = self.requests.take(number) {
                 if entry.tracked {

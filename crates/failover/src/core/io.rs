@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
@@ -107,6 +107,8 @@ pub struct Request {
     pub completion: Completion,
     /// The link it belongs to: an acknowledgement means nothing on another. `None` for most.
     pub link: Option<LinkId>,
+    /// When it was made, if that was before now: from then on it has waited.
+    pub submitted: Option<Instant>,
 }
 
 /// When a request counts as done.

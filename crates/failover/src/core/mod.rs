@@ -189,7 +189,8 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => None,
         };
-        [round, self.next_message_timeout(), self.standby_due].into_iter().flatten().min()
+        let of_requests = [self.next_message_timeout(), self.next_request_timeout()];
+        of_requests.into_iter().chain([round, self.standby_due]).flatten().min()
     }
 
     /// The link whose word counts, once a broker was reached over it.
@@ -215,9 +216,16 @@ impl FailoverCore {
         self.requests.next_timeout(since, self.options.timeout?)
     }
 
+    fn next_request_timeout(&self) -> Option<Instant> {
+        self.requests.next_expiry(self.options.request_timeout?)
+    }
+
     fn fire_timers(&mut self, now: Instant) {
         if self.next_message_timeout().is_some_and(|due| due <= now) {
             self.time_out_messages(now);
+        }
+        if self.next_request_timeout().is_some_and(|due| due <= now) {
+            self.time_out_requests(now);
         }
         match &self.state {
             State::Waiting(until) if *until <= now => self.begin_round(now),

@@ -8,16 +8,20 @@ use rewire_protocol::{Command, Throwable};
 use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
 use super::state::State;
-use super::{FailoverCore, done_response, offline};
+use super::{FailoverCore, after, done_response, offline};
 use crate::error::{GaveUp, RequestError};
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
-        let Request { id, mut command, completion, link } = request;
+        let Request { id, mut command, completion, link, submitted } = request;
+        let submitted = submitted.map_or(now, |submitted| submitted.min(now));
+        let limit = self.options.request_timeout;
+        let expired = limit.filter(|limit| after(submitted, *limit) <= now);
         let refused = match &self.state {
             State::Failed(reason) => Some(reason.clone()),
             State::Closed => Some(GaveUp::Closed),
             _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
+            _ if expired.is_some() => expired.map(GaveUp::NoAnswer),
             State::Idle
             | State::Dialing(_)
             | State::Replaying(..)
@@ -45,7 +49,8 @@ impl FailoverCore {
                 if is_done {
                     self.requests.push(None);
                 } else {
-                    let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    let mut entry =
+                        Entry::new(id, command, completion, tracked, submitted).on_link(link);
                     entry.try_on(&active.name);
                     self.requests.push(Some(entry));
                 }
@@ -53,7 +58,7 @@ impl FailoverCore {
             // During a replay: the broker has heard of what is removed, if it was replayed, and has to
             // hear this too.
             State::Replaying(..) | State::Connected(_) | State::Leaving(..) => {
-                let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                let entry = Entry::new(id, command, completion, tracked, submitted).on_link(link);
                 self.requests.push(Some(entry));
             }
             State::Idle
@@ -66,7 +71,8 @@ impl FailoverCore {
                     self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
                     self.fail_what_was_removed();
                 } else {
-                    let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    let entry =
+                        Entry::new(id, command, completion, tracked, submitted).on_link(link);
                     self.requests.push(Some(entry));
                 }
             }
@@ -99,6 +105,13 @@ impl FailoverCore {
             let (id, error) = entry.refuse(cause);
             self.outputs.push_back(Output::Complete(id, Err(error)));
         }
+    }
+
+    /// Java leaves a request that has timed out among those that are sent again. Here it has ended.
+    pub(super) fn time_out_requests(&mut self, now: Instant) {
+        let Some(timeout) = self.options.request_timeout else { return };
+        let expired = self.requests.expired(timeout, now);
+        self.fail_as(&GaveUp::NoAnswer(timeout), expired);
     }
 
     pub(super) fn time_out_messages(&mut self, now: Instant) {

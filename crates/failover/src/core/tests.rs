@@ -60,7 +60,7 @@ impl Lab {
     fn request(&mut self, command: impl Into<Command>, completion: Completion) -> Request {
         self.next_request += 1;
         let id = RequestId(self.next_request);
-        Request { id, command: command.into(), completion, link: None }
+        Request { id, command: command.into(), completion, link: None, submitted: None }
     }
 
     fn submit(&mut self, command: impl Into<Command>) -> Vec<String> {

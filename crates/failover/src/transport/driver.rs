@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
 use super::updates::{self, Found};
-use super::{Outcome, Submission, TransportConfig};
+use super::{Outcome, Submission, TransportConfig, close_timeout};
 use crate::core::{
     Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
     done_response,
@@ -26,7 +26,7 @@ use crate::uri::FailoverUri;
 const MAX_BACKLOG: usize = 1 << 20;
 /// Submissions taken in before what they brought is written: a burst is one write.
 const MAX_BURST: usize = 128;
-/// How long a link that is hung up has to write what waits.
+/// How long a link that is hung up has to write what waits, and no longer than closing may take.
 const LINGER: Duration = Duration::from_secs(2);
 
 type Reply = oneshot::Sender<Outcome>;
@@ -63,6 +63,7 @@ struct Shell {
     events: broadcast::Sender<Event>,
     topology: watch::Sender<Arc<Topology>>,
     dialer: Dialer,
+    linger: Duration,
 }
 
 /// What the driver waits for.
@@ -107,6 +108,7 @@ impl Driver {
             undelivered: VecDeque::new(),
             events,
             dialer,
+            linger: LINGER.min(close_timeout(&uri)),
         };
         (Self { core, inputs, finds, waits_for_list, shell }, known)
     }
@@ -198,11 +200,12 @@ impl Driver {
 
     fn submit(&mut self, submission: Submission) {
         let input = match submission {
-            Submission::Request { command, completion, link, reply } => {
+            Submission::Request { command, completion, link, submitted, reply } => {
                 let id = RequestId(self.shell.next_request);
                 self.shell.next_request += 1;
                 self.shell.replies.insert(id, reply);
-                Input::Submit(Request { id, command, completion, link })
+                let submitted = Some(submitted);
+                Input::Submit(Request { id, command, completion, link, submitted })
             }
             Submission::Settled { link, consumer, last_delivered_sequence_id } => {
                 Input::Settled { link, consumer, last_delivered_sequence_id }
@@ -350,8 +353,9 @@ impl Shell {
             task.abort();
         }
         if let Some(link) = self.take_link(id) {
+            let linger = self.linger;
             self.dials.spawn(async move {
-                let _ = tokio::time::timeout(LINGER, link.finish()).await;
+                let _ = tokio::time::timeout(linger, link.finish()).await;
                 let gone = DialError::Handshake("hung up".to_owned());
                 (id, Err(gone))
             });

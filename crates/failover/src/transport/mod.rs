@@ -26,12 +26,13 @@ mod web;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use self::driver::{Driver, Inputs};
+use self::link::now;
 #[cfg(not(feature = "tls"))]
 use self::no_tls as tls;
 #[cfg(feature = "tls")]
@@ -39,7 +40,7 @@ pub use self::tls::{Pem, TlsOptions};
 use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
 use crate::credentials::CredentialsProvider;
 use crate::error::{GaveUp, RequestError};
-use crate::uri::FailoverUri;
+use crate::uri::{FailoverUri, OptionValue};
 
 /// What a transport is given besides its URI.
 #[derive(Clone, Debug)]
@@ -117,6 +118,7 @@ struct Shared {
     topology: watch::Receiver<Arc<Topology>>,
     ended: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
+    close_timeout: Duration,
 }
 
 /// Something on its way to the driver.
@@ -127,6 +129,7 @@ enum Submission {
         command: Command,
         completion: Completion,
         link: Option<LinkId>,
+        submitted: Instant,
         reply: oneshot::Sender<Outcome>,
     },
     /// See [`FailoverTransport::settled`].
@@ -165,7 +168,8 @@ impl FailoverTransport {
         tokio::spawn(driver.run(end));
         let settling = submissions.downgrade();
         let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
-        let shared = Shared { submissions, events, topology, ended, closing };
+        let close_timeout = close_timeout(uri);
+        let shared = Shared { submissions, events, topology, ended, closing, close_timeout };
         (Self { shared: Arc::new(shared) }, deliveries)
     }
 
@@ -197,7 +201,7 @@ impl FailoverTransport {
         link: Option<LinkId>,
     ) -> Pending {
         let (reply, answer) = oneshot::channel();
-        let submission = Submission::Request { command, completion, link, reply };
+        let submission = Submission::Request { command, completion, link, submitted: now(), reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
         Pending { answer, link: None }
@@ -235,6 +239,13 @@ impl FailoverTransport {
         self.shared.events.subscribe()
     }
 
+    /// How long closing may take: the option `closeTimeout`, or `jms.closeTimeout`, or else 15 seconds, as in
+    /// Java.
+    #[must_use]
+    pub fn close_timeout(&self) -> Duration {
+        self.shared.close_timeout
+    }
+
     /// Closes: what waits fails, the broker is told, the task ends.
     ///
     /// Returns when all is over, or after `deadline`; the closing goes on then.
@@ -251,14 +262,17 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 6] = [
-    "trackMessages",
-    "maxCacheSize",
-    "trackTransactionProducers",
-    "warnAfterReconnectAttempts",
-    "requestTimeout",
-    "closeTimeout",
-];
+const NOT_OBEYED_YET: [&str; 4] =
+    ["trackMessages", "maxCacheSize", "trackTransactionProducers", "warnAfterReconnectAttempts"];
+
+/// See [`FailoverTransport::close_timeout`].
+fn close_timeout(uri: &FailoverUri) -> Duration {
+    const JAVAS: Duration = Duration::from_secs(15);
+    let millis = uri.jms().get("closeTimeout").and_then(OptionValue::as_integer);
+    let of_jms = millis.and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0);
+    let given = uri.options().close_timeout;
+    given.or_else(|| of_jms.map(Duration::from_millis)).unwrap_or(JAVAS)
+}
 
 fn warn_of_what_has_no_effect(uri: &FailoverUri) {
     for option in uri.explain().given {

@@ -15,6 +15,7 @@ use super::*;
 use crate::error::LostReason;
 
 mod credentials;
+mod deadlines;
 mod pipes;
 mod silence;
 #[cfg(feature = "tls")]

@@ -91,9 +91,11 @@ option_set! {
         /// of it the broker is asked for a sign of life, which every ActiveMQ gives, but for one that
         /// holds up a producer (its flow control). 0 leaves silence to the inactivity monitor.
         detect_timeout: Option<Duration> = None, "detectTimeout", MILLIS_OR_OFF;
-        /// Ours: how long a request may wait for its answer, failovers included. 0 is for ever.
+        /// Ours: how long a request may wait for its answer, failovers included. Then it ends as not sent
+        /// or in doubt, and is not sent again. 0 is for ever.
         request_timeout: Option<Duration> = None, "requestTimeout", MILLIS_OR_OFF;
-        /// Ours: how long closing may take before the link is cut. 0 leaves it to the connection.
+        /// Ours: how long closing may take as a whole before the link is cut. 0 leaves it to
+        /// `jms.closeTimeout`, or else to Java's 15 seconds.
         close_timeout: Option<Duration> = None, "closeTimeout", MILLIS_OR_OFF;
     }
 }

@@ -150,7 +150,7 @@ impl Client {
         self.purposes.insert(request, purpose);
         self.see(ctx, AtClient::Submitted { request, command: &command, completion, link });
         let id = RequestId::new(request);
-        self.input(ctx, Input::Submit(Request { id, command, completion, link }));
+        self.input(ctx, Input::Submit(Request { id, command, completion, link, submitted: None }));
     }
 
     /// Does what the core says. What comes of it at once is an input again.
