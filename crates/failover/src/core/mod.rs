@@ -211,6 +211,12 @@ impl FailoverCore {
         matches!(self.state, State::Closed | State::Failed(_))
     }
 
+    /// How many rounds over all brokers have failed since there was a link.
+    #[must_use]
+    pub const fn failed_rounds(&self) -> u32 {
+        self.failed_rounds
+    }
+
     fn next_message_timeout(&self) -> Option<Instant> {
         let since = self.outage.as_ref()?.since;
         self.requests.next_timeout(since, self.options.timeout?)

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -64,6 +65,15 @@ struct Shell {
     topology: watch::Sender<Arc<Topology>>,
     dialer: Dialer,
     linger: Duration,
+    warnings: Warnings,
+}
+
+/// What is said of rounds that fail, so that a log shows an outage and is not filled by it.
+struct Warnings {
+    /// Of so many rounds one is told of, and the first.
+    every: Option<NonZeroU32>,
+    told: u32,
+    last_error: String,
 }
 
 /// What the driver waits for.
@@ -109,6 +119,11 @@ impl Driver {
             events,
             dialer,
             linger: LINGER.min(close_timeout(&uri)),
+            warnings: Warnings {
+                every: uri.options().warn_after_reconnect_attempts,
+                told: 0,
+                last_error: String::new(),
+            },
         };
         (Self { core, inputs, finds, waits_for_list, shell }, known)
     }
@@ -184,6 +199,9 @@ impl Driver {
             for output in self.core.handle(now(), input) {
                 inputs.extend(self.shell.perform(output, link));
             }
+        }
+        if !self.core.is_over() {
+            self.shell.warnings.on_rounds(self.core.failed_rounds());
         }
     }
 
@@ -312,6 +330,9 @@ impl Shell {
             Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
                 trace(&event);
+                if let Event::AttemptFailed { broker, error, .. } = &event {
+                    self.warnings.last_error = format!("{broker}: {error}");
+                }
                 if let Event::TopologyChanged(topology) = &event {
                     self.topology.send_replace(topology.clone());
                 }
@@ -373,6 +394,21 @@ impl Shell {
                 // The application does not want to hear more.
                 Err(mpsc::error::TrySendError::Closed(_)) => self.undelivered.clear(),
             }
+        }
+    }
+}
+
+impl Warnings {
+    /// Java: `warnAfterReconnectAttempts` (`FailoverTransport.doReconnect`).
+    fn on_rounds(&mut self, failed: u32) {
+        if failed == self.told {
+            return;
+        }
+        self.told = failed;
+        let is_due = |every: NonZeroU32| failed == 1 || failed % every == 0;
+        if failed > 0 && self.every.is_some_and(is_due) {
+            let last_error = &self.last_error;
+            tracing::warn!(rounds = failed, last_error, "no broker could be reached, trying on");
         }
     }
 }

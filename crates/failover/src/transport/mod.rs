@@ -262,8 +262,7 @@ impl FailoverTransport {
 }
 
 /// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 4] =
-    ["trackMessages", "maxCacheSize", "trackTransactionProducers", "warnAfterReconnectAttempts"];
+const NOT_OBEYED_YET: [&str; 3] = ["trackMessages", "maxCacheSize", "trackTransactionProducers"];
 
 /// See [`FailoverTransport::close_timeout`].
 fn close_timeout(uri: &FailoverUri) -> Duration {

@@ -21,6 +21,7 @@ mod silence;
 #[cfg(feature = "tls")]
 mod tls;
 mod updates;
+mod warnings;
 #[cfg(feature = "http")]
 mod web;
 

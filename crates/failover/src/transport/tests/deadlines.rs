@@ -120,6 +120,9 @@ async fn closing_does_not_wait_for_a_broker_that_does_not_read() {
         let begin = Time::now();
         transport.close(transport.close_timeout()).await;
         assert_between(begin.elapsed(), least, least + 10);
+        // Not only the waiting is over: the link is cut.
+        transport.close(DEADLINE).await;
+        assert_between(begin.elapsed(), least, least + 10);
         while let Some(sent) = sends.join_next().await {
             sent.unwrap().unwrap_err();
         }
