@@ -14,8 +14,10 @@ use tokio::time::timeout;
 
 use super::TransportConfig;
 use super::link::{Link, Step, now};
+#[cfg(test)]
+use super::stream::Counted;
 use super::stream::Stream;
-use super::tls::Tls;
+use super::tls::{Secure, Tls};
 use crate::core::{Greeting, LinkId};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::DialError;
@@ -92,22 +94,14 @@ impl Dialer {
             pipes: self.pipes.clone(),
         };
         // Boxed: with a TLS handshake in it, it is too large to be handed around.
-        Box::pin(async move {
-            match whole {
-                Some(limit) => within(limit, dial.run()).await,
-                None => dial.run().await,
-            }
-        })
+        Box::pin(async move { within(whole, dial.run()).await })
     }
 }
 
 impl Dial {
     async fn run(self) -> Dialed {
         let credentials = self.credentials().await?;
-        let stream = match self.options.tcp.connection_timeout {
-            Some(limit) => within(limit, self.open()).await?,
-            None => self.open().await?,
-        };
+        let stream = self.open().await?;
         let mut link = greet(self.id, stream, self.config, self.limits).await?;
         link.set_write_timeout(self.options.tcp.so_write_timeout);
         Ok((link, Greeting { credentials }))
@@ -142,7 +136,7 @@ impl Dial {
             let (near, far) = tokio::io::duplex(64 << 10);
             let refused = |_| DialError::Connect("nobody takes the pipe".to_owned());
             pipes.send((broker.location(), far)).await.map_err(refused)?;
-            return Ok(Stream::Pipe(near));
+            return Ok(Stream::Pipe(Counted::new(near)));
         }
         open(broker, options, Arc::clone(tls)).await
     }
@@ -154,35 +148,56 @@ pub(super) async fn open(
     options: &TransportOptions,
     tls: Arc<Tls>,
 ) -> Result<Stream, DialError> {
-    if !broker.scheme().is_tls() {
-        return Ok(Stream::Tcp(connect(broker, options).await?));
-    }
     // Before it connects: a file that is missing is no reason to bother a broker.
-    let secure = tls.prepare(broker, options).await?;
-    secure.handshake(connect(broker, options).await?).await
-}
-
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, DialError>>,
-) -> Result<T, DialError> {
-    timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit)))
-}
-
-/// Tries each address of the name, in the resolver's order.
-async fn connect(broker: &BrokerUri, options: &TransportOptions) -> Result<TcpStream, DialError> {
+    let secure = match broker.scheme().is_tls() {
+        true => Some(tls.prepare(broker, options).await?),
+        false => None,
+    };
+    let limit = options.tcp.connection_timeout;
     let local = match broker.local_address() {
-        Some(local) => resolve(&local.host, local.port).await?.first().copied(),
+        Some(local) => within(limit, resolve(&local.host, local.port)).await?.first().copied(),
         None => None,
     };
+    let addresses = within(limit, resolve(broker.host(), broker.port())).await?;
+    open_any(&addresses, local, options, secure.as_ref()).await
+}
+
+/// Tries each address of a name, in the resolver's order; `connectionTimeout` is for each of them.
+///
+/// One where TLS fails may be of another host than the next, behind a name that several share.
+pub(super) async fn open_any(
+    addresses: &[SocketAddr],
+    local: Option<SocketAddr>,
+    options: &TransportOptions,
+    secure: Option<&Secure>,
+) -> Result<Stream, DialError> {
     let mut last = DialError::Resolve("the name has no address".to_owned());
-    for address in resolve(broker.host(), broker.port()).await? {
-        match connect_to(address, local, options).await {
+    for address in addresses {
+        let open = async {
+            let connected = connect_to(*address, local, options).await;
+            let refused = |error| DialError::Connect(format!("{address}: {error}"));
+            let stream = connected.map_err(refused)?;
+            match secure {
+                Some(secure) => secure.handshake(stream).await,
+                None => Ok(Stream::tcp(stream)),
+            }
+        };
+        match within(options.tcp.connection_timeout, open).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = DialError::Connect(format!("{address}: {error}")),
+            Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+async fn within<T>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, DialError>>,
+) -> Result<T, DialError> {
+    match limit {
+        Some(limit) => timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit))),
+        None => work.await,
+    }
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {

@@ -27,6 +27,8 @@ pub(super) struct Link {
     written: usize,
     /// Whether what comes is left in the socket.
     is_paused: bool,
+    /// How much the socket has taken, when that was looked at last.
+    taken: u64,
     /// How long a write may make no headway.
     write_timeout: Option<Duration>,
     /// Since when it makes none.
@@ -46,8 +48,16 @@ pub(super) enum Step {
 
 impl Link {
     pub(super) const fn new(id: LinkId, stream: Stream, core: LinkCore) -> Self {
-        let (written, is_paused) = (0, false);
-        Self { id, stream, core, written, is_paused, write_timeout: None, stuck_since: None }
+        Self {
+            id,
+            stream,
+            core,
+            written: 0,
+            is_paused: false,
+            taken: 0,
+            write_timeout: None,
+            stuck_since: None,
+        }
     }
 
     pub(super) fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
@@ -82,7 +92,8 @@ impl Link {
         self.write_timeout = limit;
     }
 
-    fn write_due(&self) -> Option<Instant> {
+    /// When a write has made no headway for too long, if one makes none.
+    pub(super) fn write_due(&self) -> Option<Instant> {
         Some(after(self.stuck_since?, self.write_timeout?))
     }
 
@@ -183,6 +194,10 @@ impl Link {
     fn note_written(&mut self, count: usize) {
         if count > 0 {
             self.core.on_written(now(), count);
+        }
+        let taken = self.stream.taken();
+        if taken > self.taken {
+            self.taken = taken;
             self.stuck_since = None;
         }
     }

@@ -358,7 +358,7 @@ async fn what_was_written_is_let_go_of_under_a_steady_load() {
         (near.unwrap(), far.unwrap().0)
     };
     let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
-    let mut link = link::Link::new(LinkId(1), stream::Stream::Tcp(near), core);
+    let mut link = link::Link::new(LinkId(1), stream::Stream::tcp(near), core);
     let mut peer = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
     far.write_all(&std::mem::take(peer.outgoing())).await.unwrap();
     while !matches!(link.poll_event(now()), Ok(Some(LinkEvent::Opened { .. }))) {
