@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
@@ -127,15 +128,20 @@ impl Connection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before the broker has answered, the connection stays open until its handles are gone.
+    /// Dropped, the closing goes on, once it has begun.
     pub async fn close(&self) -> Result<()> {
-        let goodbye = self.shared.remove(self.shared.id.clone().into(), NONE_DELIVERED);
-        let transport = &self.shared.transport;
-        let limit = transport.close_timeout();
-        let begin = Instant::now();
-        // A broker that does not answer notices when the link closes.
-        let _ = timeout(limit * 3 / 4, transport.request(goodbye)).await;
-        transport.close(limit.saturating_sub(begin.elapsed())).await;
+        let shared = self.shared.clone();
+        let closing = self.shared.runtime.spawn(async move {
+            let goodbye = shared.remove(shared.id.clone().into(), NONE_DELIVERED);
+            let transport = &shared.transport;
+            let limit = transport.close_timeout();
+            let begin = Instant::now();
+            // A broker that does not answer notices when the link closes.
+            let _ = timeout(limit * 3 / 4, transport.request(goodbye)).await;
+            transport.close(limit.saturating_sub(begin.elapsed())).await;
+        });
+        // It is only cut short when the runtime ends.
+        let _ = closing.await;
         Ok(())
     }
 }
@@ -161,10 +167,31 @@ impl Shared {
         RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() }.into()
     }
 
-    /// Asks a broker for something and waits for the answer.
-    pub(crate) async fn request(&self, what: &str, command: impl Into<Command>) -> Result<()> {
-        let answer = self.transport.request(command.into()).await;
+    /// Declares something to a broker. `is_declared` says at every moment, also when this future is dropped,
+    /// whether a broker may have heard of it, so that it is to be removed there.
+    pub(crate) async fn declare(
+        &self,
+        what: &str,
+        command: impl Into<Command>,
+        is_declared: &mut bool,
+    ) -> Result<()> {
+        let pending = self.transport.submit(command.into(), Completion::Answered, None).await;
+        *is_declared = true;
+        let answer = pending.await;
+        *is_declared = answer.as_ref().err().is_none_or(RequestError::is_in_doubt);
         answer.map(drop).map_err(|error| Error::request(what, error))
+    }
+
+    /// Says that something declared is no more, and waits for the answer.
+    pub(crate) async fn remove_declared(
+        &self,
+        what: &str,
+        goodbye: Command,
+        is_declared: &mut bool,
+    ) -> Result<()> {
+        let pending = self.transport.submit(goodbye, Completion::Answered, None).await;
+        *is_declared = false;
+        pending.await.map(drop).map_err(|error| Error::request(what, error))
     }
 
     /// Hands a command to the link, if one is there; nobody waits for more.

@@ -5,7 +5,7 @@ mod acks;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo};
 use tokio::sync::mpsc;
@@ -58,6 +58,8 @@ pub(crate) struct SessionShared {
     pub(crate) connection: Arc<Shared>,
     pub(crate) mode: AckMode,
     id: SessionId,
+    /// Whether a broker knows of it, so that it is to be removed there.
+    is_declared: AtomicBool,
     consumers: AtomicI64,
     producers: AtomicI64,
     /// To the task that acknowledges for all consumers together, in the mode that does so.
@@ -146,6 +148,9 @@ impl SessionShared {
 
 impl Drop for SessionShared {
     fn drop(&mut self) {
+        if !*self.is_declared.get_mut() {
+            return;
+        }
         let connection = self.connection.clone();
         let goodbye = connection.remove(self.id.clone().into(), NONE_DELIVERED);
         let runtime = connection.runtime.clone();
@@ -195,13 +200,27 @@ impl SessionBuilder {
             connection,
             mode,
             id: id.clone(),
+            is_declared: AtomicBool::new(false),
             consumers: AtomicI64::new(1),
             producers: AtomicI64::new(1),
             notes,
         });
         let info = SessionInfo { session_id: Some(id), ..SessionInfo::default() };
-        shared.connection.request("the session", info).await?;
+        let mut declaring = Declaring { session: shared.clone(), is_declared: false };
+        shared.connection.declare("the session", info, &mut declaring.is_declared).await?;
         Ok(Session { shared })
+    }
+}
+
+/// Tells a session whether a broker may know of it, whenever that is not waited for any longer.
+struct Declaring {
+    session: Arc<SessionShared>,
+    is_declared: bool,
+}
+
+impl Drop for Declaring {
+    fn drop(&mut self) {
+        self.session.is_declared.store(self.is_declared, Ordering::Relaxed);
     }
 }
 

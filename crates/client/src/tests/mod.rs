@@ -1,5 +1,7 @@
 //! The client against a scripted broker, over a real socket.
 
+mod cancel;
+mod ledger;
 mod moves;
 mod peer;
 mod requests;
