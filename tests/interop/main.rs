@@ -8,6 +8,7 @@ mod client;
 mod jms;
 mod messages;
 mod silence;
+mod transactions;
 
 use std::time::Duration;
 

@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Browse(BrowseArgs),
     /// Send one message and wait for its reply
     Request(RequestArgs),
+    /// Look at each broker of a URI, step by step, and say what is wrong
+    Doctor(DoctorArgs),
     /// Show what happens to the connection and to the cluster, as it happens
     Watch(WatchArgs),
     /// Explain a URI: its brokers, and every option with its value
@@ -75,6 +77,18 @@ pub(crate) struct RequestArgs {
     #[arg(long = "property", value_name = "K=V", value_parser = property)]
     pub(crate) properties: Vec<(String, String)>,
     /// Print the reply, headers and all, as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// How long each broker has: 500ms, 5s, 2m
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
+    pub(crate) timeout: Duration,
+    /// Print one line of JSON for each broker
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -149,8 +163,8 @@ pub(crate) struct SendArgs {
     /// Let messages be lost when a broker restarts
     #[arg(long)]
     pub(crate) non_persistent: bool,
-    /// Send in transactions of N messages
-    #[arg(long, value_name = "N")]
+    /// Send in transactions of N messages, whatever the --mode
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) tx_batch: Option<u64>,
     /// A string property for every message; may be repeated
     #[arg(long = "property", value_name = "K=V", value_parser = property)]
@@ -186,11 +200,11 @@ pub(crate) struct ReceiveArgs {
     /// How messages are acknowledged
     #[arg(long, value_enum, default_value_t = Ack::Auto)]
     pub(crate) ack: Ack,
-    /// With --ack transacted, how many messages a transaction has
-    #[arg(long, value_name = "N")]
+    /// With --ack transacted, how many messages a transaction has [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) tx_batch: Option<u64>,
-    /// How many messages the broker may send ahead [default: the kind of consumer decides]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32_766))]
+    /// How many messages the broker may send ahead; with 0 each is asked for [default: the kind of consumer decides]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=32_766))]
     pub(crate) prefetch: Option<u32>,
     /// Only messages that this matches: "region = 'eu'"
     #[arg(long, value_name = "SELECTOR")]

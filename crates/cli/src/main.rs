@@ -1,8 +1,11 @@
 //! The program `rewire`: send and receive through a `failover:` URI.
 
 mod args;
+mod batch;
 mod browse;
 mod clock;
+mod doctor;
+mod event;
 mod ledger;
 mod log;
 mod receive;
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
             Verb::Receive(args) => receive::run(args).await,
             Verb::Browse(args) => browse::run(args).await,
             Verb::Request(args) => request::run(args).await,
+            Verb::Doctor(args) => doctor::run(args).await,
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
         }

@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use rewire::{AckMode, Consumer, Delivery, Error, Message, Primitive};
+use rewire::{
+    AckMode, Consumer, Delivery, Error, ErrorKind, Message, Primitive, TransactedSession,
+};
 use serde_json::json;
 
 use crate::args::{Ack, ReceiveArgs};
@@ -15,14 +17,19 @@ use crate::run::{self, Failure, Run, complain, with_advice};
 /// Runs the verb; true when all that was asked for came.
 pub(crate) async fn run(args: ReceiveArgs) -> Result<bool, Failure> {
     let destination = run::destination(&args.target.access, &args.target.destination)?;
-    if args.ack == Ack::Transacted || args.tx_batch.is_some() {
-        let problem = "transactions are not available yet: use --ack client or individual";
-        return Err(Failure::usage(problem));
+    if args.tx_batch.is_some() && args.ack != Ack::Transacted {
+        return Err(Failure::usage("--tx-batch needs --ack transacted"));
     }
     let log = Log::create(args.target.log.as_deref())?;
     let run = Run::connect(&args.target.access).await?;
-    let session = run.connection.session().ack(ack_mode(args.ack)).await?;
-    let mut builder = session.consumer(&destination);
+    let (mut builder, transactions) = if args.ack == Ack::Transacted {
+        let session = run.connection.transacted_session().await?;
+        let size = args.tx_batch.unwrap_or(1);
+        (session.consumer(&destination), Some(Transactions { session, size }))
+    } else {
+        let session = run.connection.session().ack(ack_mode(args.ack)).await?;
+        (session.consumer(&destination), None)
+    };
     if let Some(prefetch) = args.prefetch {
         builder = builder.prefetch(prefetch);
     }
@@ -36,7 +43,7 @@ pub(crate) async fn run(args: ReceiveArgs) -> Result<bool, Failure> {
         builder = builder.browse();
     }
     let consumer = builder.await?;
-    let mut receiver = Receiver::new(&args, log);
+    let mut receiver = Receiver::new(&args, log, transactions);
     let error = receiver.receive(consumer).await.err();
     if let Some(error) = &error {
         complain(&with_advice(error));
@@ -60,7 +67,23 @@ const fn ack_mode(ack: Ack) -> AckMode {
     }
 }
 
+/// Receiving in transactions: what was received counts when its commit was answered.
+struct Transactions {
+    session: TransactedSession,
+    size: u64,
+}
+
+/// A message that came.
+struct Taken {
+    message: Message,
+    is_redelivered: bool,
+    at_ns: u64,
+}
+
 struct Receiver {
+    transactions: Option<Transactions>,
+    /// Received and not committed.
+    open: Vec<Taken>,
     count: Option<u64>,
     idle_timeout: Option<Duration>,
     json: bool,
@@ -74,9 +97,11 @@ struct Receiver {
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 impl Receiver {
-    fn new(args: &ReceiveArgs, log: Log) -> Self {
+    fn new(args: &ReceiveArgs, log: Log, transactions: Option<Transactions>) -> Self {
         let now_ns = now_ns();
         Self {
+            transactions,
+            open: Vec::new(),
             count: args.count,
             idle_timeout: args.idle_timeout,
             json: args.target.json,
@@ -89,46 +114,97 @@ impl Receiver {
 
     async fn receive(&mut self, mut consumer: Consumer) -> Result<(), Error> {
         let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
-        while self.count.is_none_or(|count| self.ledger.received < count) {
-            let idle_timeout = self.idle_timeout;
-            let next = async {
+        let mut was_stopped = false;
+        loop {
+            let next = if self.has_enough() {
+                None
+            } else {
+                let idle_timeout = self.idle_timeout;
                 let next = async {
-                    match idle_timeout {
-                        Some(limit) => tokio::time::timeout(limit, consumer.next()).await.ok(),
-                        None => Some(consumer.next().await),
+                    let next = async {
+                        match idle_timeout {
+                            Some(limit) => tokio::time::timeout(limit, consumer.next()).await.ok(),
+                            None => Some(consumer.next().await),
+                        }
+                    };
+                    tokio::select! {
+                        biased;
+                        next = next => next.flatten(),
+                        _ = &mut stop => {
+                            was_stopped = true;
+                            None
+                        }
                     }
                 };
-                tokio::select! {
-                    biased;
-                    next = next => next.flatten(),
-                    _ = &mut stop => None,
-                }
+                self.log.during(next).await.transpose()?
             };
-            let Some(delivery) = self.log.during(next).await.transpose()? else { break };
-            self.take(&delivery);
-            delivery.ack().await?;
+            let is_over = next.is_none();
+            if let Some(delivery) = next {
+                self.take(&delivery);
+                delivery.ack().await?;
+            }
+            let is_done = self.commit_if_due(is_over).await?;
+            if is_over && (is_done || was_stopped) {
+                break;
+            }
         }
         // An end that the broker does not hear of is found out by it.
         tokio::time::timeout(CLOSE_DEADLINE, consumer.close()).await.unwrap_or(Ok(()))
     }
 
-    fn take(&mut self, delivery: &Delivery) {
-        let now_ns = now_ns();
-        if self.ledger.received == 0 {
-            self.started_ns = now_ns;
+    fn has_enough(&self) -> bool {
+        self.count.is_some_and(|count| self.ledger.received + self.open.len() as u64 >= count)
+    }
+
+    /// Commits what is open when there is enough of it, or no more is to come. False when it was rolled
+    /// back, so that it comes again.
+    async fn commit_if_due(&mut self, is_over: bool) -> Result<bool, Error> {
+        let Some(Transactions { session, size }) = &self.transactions else { return Ok(true) };
+        if self.open.is_empty() || !(is_over || self.open.len() as u64 >= *size) {
+            return Ok(true);
         }
-        self.ended_ns = now_ns;
-        let message = delivery.message();
+        let committed = self.log.during(session.commit()).await;
+        let open = std::mem::take(&mut self.open);
+        match committed {
+            Err(error) if error.kind() == ErrorKind::RolledBack => {
+                complain(&error.to_string());
+                return Ok(false);
+            }
+            // It was received, and may come again.
+            Err(error) if error.kind() == ErrorKind::InDoubt => complain(&error.to_string()),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        for taken in &open {
+            self.note(&taken.message, taken.is_redelivered, taken.at_ns);
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, delivery: &Delivery) {
+        let (message, is_redelivered) = (delivery.message(), delivery.is_redelivered());
+        let at_ns = now_ns();
+        if self.transactions.is_some() {
+            self.open.push(Taken { message: message.clone(), is_redelivered, at_ns });
+        } else {
+            self.note(message, is_redelivered, at_ns);
+        }
+    }
+
+    fn note(&mut self, message: &Message, is_redelivered: bool, at_ns: u64) {
+        if self.ledger.received == 0 {
+            self.started_ns = at_ns;
+        }
+        self.ended_ns = at_ns;
         let number = number(message);
-        let is_redelivered = delivery.is_redelivered();
         self.ledger.note(number.as_ref().map(|(pid, seq)| (pid.as_str(), *seq)), is_redelivered);
         match number {
             Some((pid, seq)) => self.log.line(format_args!(
-                "{{\"pid\":{},\"seq\":{seq},\"redelivered\":{is_redelivered},\"t_ns\":{now_ns}}}",
+                "{{\"pid\":{},\"seq\":{seq},\"redelivered\":{is_redelivered},\"t_ns\":{at_ns}}}",
                 serde_json::Value::String(pid)
             )),
             None => self.log.line(format_args!(
-                "{{\"pid\":null,\"seq\":null,\"redelivered\":{is_redelivered},\"t_ns\":{now_ns}}}"
+                "{{\"pid\":null,\"seq\":null,\"redelivered\":{is_redelivered},\"t_ns\":{at_ns}}}"
             )),
         }
         if !self.json {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rewire::{
-    Connection, ConnectionBuilder, Destination, Error, ErrorKind, Event, MoveReason,
-    parse_destination,
+    Connection, ConnectionBuilder, Destination, Error, ErrorKind, Event, parse_destination,
 };
 use rewire_failover::uri::FailoverUri;
 
 use crate::args::Access;
+use crate::event;
 
 /// Why a run ended without a summary.
 #[derive(Debug)]
@@ -79,16 +79,23 @@ pub(crate) fn destination(access: &Access, name: &str) -> Result<Destination, Fa
 }
 
 fn check_uri(access: &Access) -> Result<(), Failure> {
-    match access.uri.parse::<FailoverUri>() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::usage(format!("the URI cannot be used: {error}"))),
-    }
+    parse_uri(access).map(drop)
+}
+
+pub(crate) fn parse_uri(access: &Access) -> Result<FailoverUri, Failure> {
+    let uri = access.uri.parse::<FailoverUri>();
+    uri.map_err(|error| Failure::usage(format!("the URI cannot be used: {error}")))
 }
 
 /// A connection still to be made.
 pub(crate) fn builder(access: &Access) -> Result<ConnectionBuilder, Failure> {
     check_uri(access)?;
-    let mut builder = Connection::builder(&access.uri);
+    builder_of(access, &access.uri)
+}
+
+/// The same to other brokers.
+pub(crate) fn builder_of(access: &Access, uri: &str) -> Result<ConnectionBuilder, Failure> {
+    let mut builder = Connection::builder(uri);
     if let Some(id) = &access.client_id {
         builder = builder.client_id(id);
     }
@@ -139,41 +146,7 @@ fn tell(event: &Event) {
         Event::AttemptFailed { round, .. } => *round == 1 || round % 10 == 0,
         _ => false,
     };
-    if let Some(line) = describe(event).filter(|_| is_news) {
+    if let Some(line) = event::sentence(event).filter(|_| is_news) {
         complain(&line);
-    }
-}
-
-/// An event in words; `None` for one that says nothing to people.
-pub(crate) fn describe(event: &Event) -> Option<String> {
-    Some(match event {
-        Event::Connected { broker } => format!("connected to {broker}"),
-        Event::Interrupted { broker, cause } => format!("lost {broker}: {cause}"),
-        Event::Resumed { broker, outage, .. } => {
-            format!("now on {broker}, after {} ms", outage.as_millis())
-        }
-        Event::AttemptFailed { broker, error, round } => {
-            format!("{broker}: {error} (attempt {round})")
-        }
-        Event::Rebalancing { from, to, reason } => {
-            format!("moving from {from} to {to}: {}", move_reason(*reason))
-        }
-        Event::TopologyChanged(topology) => {
-            let brokers: Vec<_> =
-                topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
-            format!("the cluster is {}", brokers.join(", "))
-        }
-        Event::GaveUp(reason) => format!("gave up: {reason}"),
-        _ => return None,
-    })
-}
-
-/// Why a connection moves, in words.
-pub(crate) const fn move_reason(reason: MoveReason) -> &'static str {
-    match reason {
-        MoveReason::Rebalance => "the cluster is balanced anew",
-        MoveReason::Asked => "the broker asks for it",
-        MoveReason::Priority => "a preferred broker is back",
-        _ => "for a reason of its own",
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::args::{SendArgs, SendMode};
+use crate::batch;
 use crate::clock::now_ns;
 use crate::log::Log;
 use crate::run::{self, Failure, Run, complain, with_advice};
@@ -19,7 +20,7 @@ use crate::tally::{Outcome, Tally};
 /// With --mode async, after how many messages a broker is asked whether they have arrived.
 const CHECKPOINT: u64 = 1000;
 /// After SIGINT, how long answers are waited for.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// A message on its way, for whoever notes what becomes of it.
 enum Sent {
@@ -36,11 +37,18 @@ enum Sent {
 /// Runs the verb; true when a broker has all.
 pub(crate) async fn run(args: SendArgs) -> Result<bool, Failure> {
     let destination = run::destination(&args.target.access, &args.target.destination)?;
-    if args.tx_batch.is_some() {
-        return Err(Failure::usage("transactions are not available yet: leave out --tx-batch"));
-    }
     let log = Log::create(args.target.log.as_deref())?;
     let run = Run::connect(&args.target.access).await?;
+    let source = Source::new(&args);
+    if let Some(size) = args.tx_batch {
+        let session = run.connection.transacted_session().await?;
+        let producer = session.producer(&destination).await?;
+        let target = batch::Target { connection: &run.connection, session, producer, size };
+        let (broken, _) = watch::channel(false);
+        let mut collector = Collector::new(log, broken);
+        let was_stopped = batch::send_all(target, source, &mut collector).await;
+        return finish(&run, args.target.json, collector.tally, collector.log, was_stopped).await;
+    }
     let session = run.connection.session().await?;
     let producer = session.producer(&destination).await?;
 
@@ -55,7 +63,6 @@ pub(crate) async fn run(args: SendArgs) -> Result<bool, Failure> {
     let (broken, is_broken) = watch::channel(false);
     let collector = Collector::new(log, broken);
     let mut collected = tokio::spawn(collector.collect(to_note));
-    let source = Source::new(&args);
     let sender = Sender { connection: &run.connection, producer, sent, in_flight, mode: args.mode };
     let was_stopped = sender.send_all(source, is_broken).await;
 
@@ -72,18 +79,28 @@ pub(crate) async fn run(args: SendArgs) -> Result<bool, Failure> {
         collected.await
     };
     let (tally, log) = tally.map_err(|error| Failure::failed(format!("stopped: {error}")))?;
+    finish(&run, args.target.json, tally, log, was_stopped).await
+}
+
+/// Closes, and sums up.
+async fn finish(
+    run: &Run,
+    json: bool,
+    tally: Tally,
+    log: Log,
+    was_stopped: bool,
+) -> Result<bool, Failure> {
     let _ = run.connection.close().await;
     log.finish()?;
     let interruptions = run.interruptions();
-    let summary =
-        if args.target.json { tally.json(interruptions) } else { tally.text(interruptions) };
+    let summary = if json { tally.json(interruptions) } else { tally.text(interruptions) };
     // Nobody may be reading.
     let _ = writeln!(std::io::stdout(), "{summary}");
     Ok(tally.is_complete() && !was_stopped)
 }
 
 /// Where messages come from.
-struct Source {
+pub(crate) struct Source {
     template: Message,
     lines: Option<Lines<BufReader<Stdin>>>,
     left: u64,
@@ -121,8 +138,16 @@ impl Source {
         }
     }
 
+    /// Waits until the next message is due, the first one having been at `began`.
+    pub(crate) async fn wait(&self, began: tokio::time::Instant) {
+        if let Some(interval) = self.interval {
+            let place = u32::try_from(self.seq).unwrap_or(u32::MAX);
+            tokio::time::sleep_until(began + interval * place).await;
+        }
+    }
+
     /// The next message with its number; `None` at the end.
-    async fn next(&mut self) -> Option<(u64, Message)> {
+    pub(crate) async fn next(&mut self) -> Option<(u64, Message)> {
         if self.left == 0 {
             return None;
         }
@@ -162,10 +187,7 @@ impl Sender<'_> {
         let began = tokio::time::Instant::now();
         loop {
             let step = async {
-                if let Some(interval) = source.interval {
-                    let place = u32::try_from(source.seq).unwrap_or(u32::MAX);
-                    tokio::time::sleep_until(began + interval * place).await;
-                }
+                source.wait(began).await;
                 match source.next().await {
                     Some((seq, message)) => self.send(seq, message).await,
                     None => false,
@@ -217,9 +239,9 @@ impl Sender<'_> {
 }
 
 /// Notes what becomes of messages, in their order.
-struct Collector {
+pub(crate) struct Collector {
     tally: Tally,
-    log: Log,
+    pub(crate) log: Log,
     /// Transmitted since the last checkpoint: number, when submitted, over which link.
     unconfirmed: VecDeque<(u64, u64, LinkId)>,
     broken: watch::Sender<bool>,
@@ -280,7 +302,11 @@ impl Collector {
         }
     }
 
-    fn note_error(&mut self, seq: u64, submitted_ns: u64, error: &Error) {
+    pub(crate) fn confirm(&mut self, seq: u64, submitted_ns: u64) {
+        self.note(seq, submitted_ns, Outcome::Confirmed);
+    }
+
+    pub(crate) fn note_error(&mut self, seq: u64, submitted_ns: u64, error: &Error) {
         if !self.has_complained {
             self.has_complained = true;
             complain(&with_advice(error));

@@ -1,83 +1,68 @@
 //! `rewire watch`: what happens to the connection and to the cluster, as it happens.
 
-use rewire::Event;
-use serde_json::{Value, json};
+use std::io::Write;
+
+use rewire::{Event, IncidentEnd};
 use tokio::sync::mpsc;
 
 use crate::args::WatchArgs;
+use crate::clock;
+use crate::event;
 use crate::run::{self, Failure};
 
-/// Events that may wait to be printed; the listener drops what comes beyond it and says so.
+/// Events that may wait to be printed; what comes beyond them is dropped.
 const WAITING: usize = 1024;
 
 pub(crate) async fn run(args: WatchArgs) -> Result<bool, Failure> {
     let (sender, mut events) = mpsc::channel(WAITING);
     let builder = run::builder(&args.access)?.listener(move |event| {
         // What does not fit is dropped: a terminal that is held must not hold the connection.
-        let _ = sender.try_send(event);
+        let _ = sender.try_send((clock::utc(), event));
     });
     let mut connecting = Box::pin(builder.into_future());
     let mut connection = None;
-    loop {
+    let result = loop {
         tokio::select! {
-            Some(event) = events.recv() => {
-                print(&event, args.json);
-                if matches!(event, Event::GaveUp(_)) {
-                    return Ok(false);
+            Some((at, event)) = events.recv() => {
+                print(&at, &event, args.json);
+                if is_last(&event) {
+                    break Ok(false);
                 }
             }
-            connected = &mut connecting, if connection.is_none() => connection = Some(connected?),
-            _ = tokio::signal::ctrl_c() => break,
+            connected = &mut connecting, if connection.is_none() => match connected {
+                Ok(connected) => connection = Some(connected),
+                Err(error) => break Err(error.into()),
+            },
+            _ = tokio::signal::ctrl_c() => break Ok(true),
         }
-    }
+    };
+    drop(connecting);
     if let Some(connection) = connection {
         connection.close().await?;
     }
-    Ok(true)
+    // What was said last, closing included.
+    while let Some((at, event)) = events.recv().await {
+        print(&at, &event, args.json);
+    }
+    result
 }
 
-fn print(event: &Event, json: bool) {
-    if json {
-        if let Some(line) = to_json(event) {
-            println!("{line}");
-        }
-    } else if let Some(line) = run::describe(event) {
-        println!("{line}");
+/// Whether no more is tried: the record of that comes after all else.
+fn is_last(event: &Event) -> bool {
+    match event {
+        Event::Incident(incident) => matches!(incident.end, IncidentEnd::GaveUp(_)),
+        _ => false,
     }
 }
 
-fn to_json(event: &Event) -> Option<Value> {
-    Some(match event {
-        Event::Connected { broker } => json!({"event": "connected", "broker": broker}),
-        Event::Interrupted { broker, cause } => {
-            json!({"event": "interrupted", "broker": broker, "cause": cause.to_string()})
-        }
-        Event::AttemptFailed { broker, error, round } => json!({
-            "event": "attempt_failed",
-            "broker": broker,
-            "error": error.to_string(),
-            "round": round,
-        }),
-        Event::Resumed { broker, outage, replayed, resent } => json!({
-            "event": "resumed",
-            "broker": broker,
-            "outage_ms": u64::try_from(outage.as_millis()).unwrap_or(u64::MAX),
-            "replayed": replayed,
-            "resent": resent,
-        }),
-        Event::Rebalancing { from, to, reason } => json!({
-            "event": "rebalancing",
-            "from": from,
-            "to": to,
-            "reason": run::move_reason(*reason),
-        }),
-        Event::TopologyChanged(topology) => {
-            let brokers: Vec<_> =
-                topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
-            json!({"event": "topology", "brokers": brokers})
-        }
-        Event::GaveUp(reason) => json!({"event": "gave_up", "reason": reason.to_string()}),
-        Event::Closed => return None,
-        _ => return None,
-    })
+fn print(at: &str, event: &Event, json: bool) {
+    let line = if json {
+        event::to_json(event).map(|object| object.to_string())
+    } else {
+        event::line(at, event)
+    };
+    if let Some(line) = line {
+        // Nobody may be reading.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
 }

@@ -50,6 +50,8 @@ pub enum AckOutcome {
     Stale,
     /// The session acknowledges by itself: [`AckMode::Auto`] and [`AckMode::DupsOk`].
     Automatic,
+    /// The session acknowledges with the commit: [`TransactedSession`](crate::TransactedSession).
+    WithCommit,
 }
 
 impl Delivery {
@@ -59,7 +61,9 @@ impl Delivery {
         link: LinkId,
         consumer: Arc<ConsumerShared>,
     ) -> Self {
-        let is_individual = consumer.session.mode == AckMode::Individual;
+        // What is received in a transaction is in hand until that ends.
+        let is_individual =
+            consumer.session.mode == AckMode::Individual && consumer.session.work().is_none();
         let in_hand = is_individual.then(|| InHand { link, consumer: consumer.clone() });
         Self { message, redelivery_counter, link, consumer, in_hand }
     }
@@ -90,7 +94,7 @@ impl Delivery {
 
     /// Acknowledges: this one message in a session that is [`Individual`](AckMode::Individual), all
     /// that its session has handed out so far in one that is [`Client`](AckMode::Client), nothing in the
-    /// others, which do it by themselves.
+    /// others, which do it by themselves, and in a transacted one, whose commit does it.
     ///
     /// Returns when the acknowledgement is queued for the link; it is not waited for. After a failover
     /// there may be nothing left to acknowledge, which is no error: see [`AckOutcome::Stale`].
@@ -106,6 +110,9 @@ impl Delivery {
         match self.consumer.session.mode {
             AckMode::Auto | AckMode::DupsOk => Ok(AckOutcome::Automatic),
             _ if !self.consumer.is_current(self.link) => Ok(AckOutcome::Stale),
+            AckMode::Individual if self.consumer.session.work().is_some() => {
+                Ok(AckOutcome::WithCommit)
+            }
             AckMode::Individual => {
                 if let Some(id) = self.message.headers().message_id.clone() {
                     self.consumer.send(Ack::individual(self.link, id)).await;

@@ -50,6 +50,8 @@ pub enum ErrorKind {
     NotSent,
     /// It was sent and no answer came. A broker may have done it.
     InDoubt,
+    /// The transaction was rolled back instead: nothing of it was done.
+    RolledBack,
     /// What was received cannot be read, or broke the rules.
     Protocol,
     /// No broker could be reached, within what the options of the URI allow.
@@ -99,6 +101,13 @@ impl Error {
         Self { inner: Arc::new(Inner { kind, message, broker: Some(cause) }) }
     }
 
+    /// A broker refused a commit, and so has rolled the transaction back.
+    pub(crate) fn rolled_back_by(cause: Box<Throwable>) -> Self {
+        let message = format!("the transaction was rolled back: {cause}");
+        let kind = ErrorKind::RolledBack;
+        Self { inner: Arc::new(Inner { kind, message, broker: Some(cause) }) }
+    }
+
     /// Why something that was asked of a broker was not done, or is in doubt.
     pub(crate) fn request(what: &str, error: RequestError) -> Self {
         let message = format!("{what}: {error}");
@@ -110,7 +119,8 @@ impl Error {
                     format!("{what}: {reason}"),
                 );
             }
-            RequestError::Unsendable(_) => ErrorKind::Misuse,
+            RequestError::Unsendable(_) | RequestError::TransactionFull { .. } => ErrorKind::Misuse,
+            RequestError::TransactionBroken(_) => ErrorKind::RolledBack,
             RequestError::InDoubt { .. } => ErrorKind::InDoubt,
             _ => ErrorKind::Protocol,
         };
@@ -135,7 +145,10 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.kind() {
-            ErrorKind::NotSent | ErrorKind::Unreachable | ErrorKind::Timeout => true,
+            ErrorKind::NotSent
+            | ErrorKind::Unreachable
+            | ErrorKind::Timeout
+            | ErrorKind::RolledBack => true,
             ErrorKind::Config
             | ErrorKind::Misuse
             | ErrorKind::Security

@@ -33,7 +33,10 @@
 //! - What a consumer was sent and has not acknowledged comes again. What it had been sent and not handed
 //!   out yet is dropped first. So a message may come twice, and then says so:
 //!   [`Delivery::is_redelivered`], as far as the broker knows.
+//! - A [`TransactedSession`] that has only sent goes on; one that has received is rolled back, and says so.
 //! - Only what is in doubt at the very end is reported so: [`ErrorKind::InDoubt`].
+//! - Why it took as long as it did says [`Event::Incident`], one record each time; printed, it is a text.
+//!   [`Connection::stats`] has the numbers.
 
 mod connection;
 mod consumer;
@@ -45,6 +48,7 @@ mod producer;
 mod requester;
 mod session;
 mod temporary;
+mod transaction;
 
 pub use connection::{Connection, ConnectionBuilder, Events};
 pub use consumer::{Consumer, ConsumerBuilder};
@@ -54,15 +58,22 @@ pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use producer::{Producer, Receipt, Transmission};
 pub use requester::Requester;
-pub use rewire_failover::core::{BrokerSource, Event, KnownBroker, LinkId, MoveReason, Topology};
+pub use rewire_failover::core::{
+    AttemptEnd, AttemptRecord, BrokerSource, Cause, DialTimes, Event, Failures, Incident,
+    IncidentEnd, KnownBroker, LinkId, MoveReason, Replayed, Stats, Topology,
+};
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
-pub use rewire_failover::{Credentials, CredentialsProvider, ProviderError, Providing};
+pub use rewire_failover::{
+    Credentials, CredentialsProvider, DialError, GaveUp, LostReason, Noticed, ProviderError,
+    Providing,
+};
 pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };
 pub use session::{AckMode, Session, SessionBuilder};
 pub use temporary::{TemporaryQueue, TemporaryTopic};
+pub use transaction::TransactedSession;
 
 #[cfg(test)]
 mod tests;

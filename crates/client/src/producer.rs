@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use rewire_failover::core::{Completion, LinkId};
 use rewire_failover::transport::Pending;
 use rewire_protocol::{Destination, MessageId, ProducerId, ProducerInfo};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use crate::connection::{NONE_DELIVERED, now_ms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::session::SessionShared;
+use crate::transaction::Work;
 
 /// Sends messages to one destination. From [`Session::producer`](crate::Session::producer).
 ///
@@ -24,6 +25,10 @@ use crate::session::SessionShared;
 /// | [`send`](Self::send) | a broker has it | sent again to the next, waits on |
 /// | [`enqueue`](Self::enqueue) | it is queued; the receipt, when a broker has it | sent again to the next |
 /// | [`send_async`](Self::send_async) | it is queued | lost, if it had left |
+///
+/// In a [`TransactedSession`](crate::TransactedSession) all three are `send_async`: a message is part of
+/// the transaction as soon as it has a place in the queue, also when its future is dropped then, and
+/// counts when the commit has succeeded.
 ///
 /// Dropped, it is removed at the broker; what is queued is sent all the same.
 ///
@@ -150,9 +155,18 @@ impl Producer {
             wire.timestamp.saturating_add(lives_ms.max(1))
         });
         wire.redelivery_counter = 0;
-        let pending = self.session.connection.transport.submit(wire.into(), completion, None).await;
+        let Some(work) = self.session.work() else {
+            let transport = &self.session.connection.transport;
+            let pending = transport.submit(wire.into(), completion, None).await;
+            *last += 1;
+            return Ok((id, pending));
+        };
+        // The task lives as long as the session.
+        let room = work.reserve().await.map_err(|_| Error::closed())?;
+        let (queued, is_queued) = oneshot::channel();
+        room.send(Work::Send { message: wire, queued });
         *last += 1;
-        Ok((id, pending))
+        Ok((id, is_queued.await.map_err(|_| Error::closed())?))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can go wrong between a client and its brokers, and who erred.
 
+use std::fmt;
 use std::time::Duration;
 
 use rewire_protocol::{DecodeError, EncodeError, LinkError, SilenceLimit, Throwable};
@@ -41,6 +42,7 @@ impl From<LostReason> for DialError {
             LostReason::Tls(problem) => Self::Tls(problem),
             LostReason::Closed
             | LostReason::Io(_)
+            | LostReason::Write(_)
             | LostReason::Silent { .. }
             | LostReason::WriteStuck(_)
             | LostReason::Malformed(_)
@@ -56,9 +58,12 @@ pub enum LostReason {
     /// The peer closed it.
     #[error("the broker closed the connection")]
     Closed,
-    /// Reading or writing failed.
+    /// Reading failed.
     #[error("{0}")]
     Io(String),
+    /// Writing failed.
+    #[error("{0}")]
+    Write(String),
     /// TLS broke, or the broker ended it.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -79,6 +84,44 @@ pub enum LostReason {
     /// The peer broke the rules of the link.
     #[error("{0}")]
     Misbehaved(String),
+}
+
+/// What noticed first that a link is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Noticed {
+    /// What was read, or that nothing more could be.
+    Read,
+    /// What could not be written.
+    Write,
+    /// The inactivity monitor: nothing was read for too long.
+    Silence,
+}
+
+impl fmt::Display for Noticed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "reading",
+            Self::Write => "writing",
+            Self::Silence => "silence",
+        })
+    }
+}
+
+impl LostReason {
+    /// What noticed it.
+    #[must_use]
+    pub const fn noticed(&self) -> Noticed {
+        match self {
+            Self::Closed
+            | Self::Io(_)
+            | Self::Tls(_)
+            | Self::Malformed(_)
+            | Self::Misbehaved(_) => Noticed::Read,
+            Self::Write(_) | Self::WriteStuck(_) => Noticed::Write,
+            Self::Silent { .. } => Noticed::Silence,
+        }
+    }
 }
 
 impl From<LinkError> for LostReason {
@@ -112,6 +155,20 @@ pub enum RequestError {
     /// It cannot be put on the wire.
     #[error("cannot be sent: {0}")]
     Unsendable(EncodeError),
+    /// It was not sent: a transaction has to be repeated after a failover, and no more of open
+    /// transactions may be kept. One that is committed or rolled back makes room.
+    #[error(
+        "not sent: open transactions hold {commands} commands or {bytes} bytes, and may hold no more"
+    )]
+    TransactionFull {
+        /// How many commands may be kept.
+        commands: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// It was not sent: a message of the transaction was lost, so it can only be rolled back.
+    #[error("not sent: the transaction can only be rolled back: {0}")]
+    TransactionBroken(String),
 }
 
 impl RequestError {
@@ -133,7 +190,7 @@ pub enum GaveUp {
     #[error("no answer within the request timeout of {} ms", .0.as_millis())]
     NoAnswer(Duration),
     /// As many attempts failed as the options allow.
-    #[error("gave up after {attempts} attempts, the last on {broker}: {error}")]
+    #[error("gave up after {}, the last broker {broker}: {error}", rounds(*.attempts))]
     Exhausted {
         /// How many rounds were made.
         attempts: u32,
@@ -160,4 +217,12 @@ pub enum GaveUp {
     /// The transport was closed.
     #[error("the connection is closed")]
     Closed,
+}
+
+/// So many rounds over the brokers, in words.
+fn rounds(count: u32) -> String {
+    match count {
+        1 => "1 round".to_owned(),
+        more => format!("{more} rounds"),
+    }
 }

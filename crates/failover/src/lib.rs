@@ -16,4 +16,4 @@ pub mod transport;
 pub mod uri;
 
 pub use credentials::{Credentials, CredentialsProvider, ProviderError, Providing};
-pub use error::{DialError, GaveUp, LostReason, RequestError};
+pub use error::{DialError, GaveUp, LostReason, Noticed, RequestError};

@@ -3,6 +3,7 @@
 mod failover;
 mod java;
 mod security;
+mod watch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;

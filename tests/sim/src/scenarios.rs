@@ -97,7 +97,7 @@ fn a_client_that_finds_no_broker_fails_its_requests_after_the_last_attempt_it_ma
     let story = Story::of(plan, &[(0, Fault::Crash(0))]);
     assert_eq!(story.count(&["dials"]), 3);
     assert!(story.after(0.0, &["GaveUp"]) < 0.3);
-    assert_eq!(story.count(&["completes 0: not sent: gave up after 3 attempts"]), 1);
+    assert_eq!(story.count(&["completes 0: not sent: gave up after 3 rounds"]), 1);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn the_option_timeout_does_not_cut_connecting_short() {
     plan.clients[0].multiplier = None;
     let story = Story::of(plan, &[(0, Fault::Crash(0))]);
     assert!(story.after(0.0, &["completes 0:"]) > 3.0);
-    assert_eq!(story.count(&["completes 0: not sent: gave up after 5 attempts"]), 1);
+    assert_eq!(story.count(&["completes 0: not sent: gave up after 5 rounds"]), 1);
 }
 
 #[test]

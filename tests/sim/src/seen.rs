@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rewire_failover::core::{Completion, Event, Incoming, LinkId};
+use rewire_failover::core::{Completion, Event, Incoming, LinkId, Stats};
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{Command, MessageId};
 
@@ -158,9 +158,10 @@ pub(crate) enum AtClient<'s> {
         outputs: Vec<String>,
         is_due_changed: bool,
     },
-    /// How much waits, after an input.
+    /// How much waits, after an input, and the numbers by then.
     Waiting {
         open: usize,
+        stats: &'s Stats,
     },
 }
 
@@ -287,12 +288,15 @@ impl fmt::Display for AtClient<'_> {
             Self::Completed { request, outcome: Err(error) } => {
                 write!(f, "completes {request}: {error}")
             }
+            Self::Told(Event::Incident(incident)) => {
+                write!(f, "tells of {}", incident.to_string().replace('\n', ";"))
+            }
             Self::Told(event) => write!(f, "tells {event:?}"),
             Self::Closing => write!(f, "closes"),
             Self::Stale { link, what, outputs, .. } => {
                 write!(f, "{link} is gone and speaks: {what}; out comes {outputs:?}")
             }
-            Self::Waiting { open } => write!(f, "has {open} waiting"),
+            Self::Waiting { open, .. } => write!(f, "has {open} waiting"),
         }
     }
 }

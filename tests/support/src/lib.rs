@@ -1,10 +1,12 @@
-//! What tests share: real brokers, Java programs, the program `rewire`, conditions with deadlines.
+//! What tests share: real brokers, Java programs, the program `rewire`, a proxy that loses things, conditions
+//! with deadlines.
 
 mod activemq;
 mod java;
 mod message;
 mod process;
 mod program;
+mod proxy;
 mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
@@ -12,4 +14,5 @@ pub use java::{Java, java_requirements};
 pub use message::{Body, JmsMessage, Received, Typed};
 pub use process::{Finished, Running};
 pub use program::Program;
+pub use proxy::Proxy;
 pub use wait::{eventually, eventually_some, monotonic_ns};

@@ -146,9 +146,17 @@ impl ConnectionBuilder {
             return Err(Error::request("the connection", error));
         }
         let runtime = Handle::current();
-        let (sessions, temporary) = (AtomicI64::new(1), AtomicI64::new(1));
-        let shared =
-            Shared { id, has_client_id, transport, link, routes, runtime, sessions, temporary };
+        let shared = Shared {
+            id,
+            has_client_id,
+            transport,
+            link,
+            routes,
+            runtime,
+            sessions: AtomicI64::new(1),
+            temporary: AtomicI64::new(1),
+            transactions: AtomicI64::new(1),
+        };
         Ok(Connection { shared: Arc::new(shared) })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rewire_failover::RequestError;
-use rewire_failover::core::{Completion, Event, LinkId, Topology};
+use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
@@ -22,6 +22,7 @@ pub(crate) use self::ids::now_ms;
 use self::router::RouteChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::SessionBuilder;
+use crate::transaction::TransactedSession;
 
 /// A connection to whichever broker is there. A clone is another handle to the same one.
 ///
@@ -55,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     sessions: AtomicI64,
     temporary: AtomicI64,
+    transactions: AtomicI64,
 }
 
 impl Connection {
@@ -70,6 +72,20 @@ impl Connection {
         SessionBuilder::new(self.shared.clone())
     }
 
+    /// Makes a session whose work is done together, by its [`commit`](TransactedSession::commit). Waits
+    /// until a broker has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, or that none was reached within what the options of the URI allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the session is removed again.
+    pub async fn transacted_session(&self) -> Result<TransactedSession> {
+        TransactedSession::open(self.shared.clone()).await
+    }
+
     /// The cluster as it is known: a value to look at, and to wait for changes of.
     ///
     /// ```no_run
@@ -83,6 +99,19 @@ impl Connection {
     #[must_use]
     pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
         self.shared.transport.topology()
+    }
+
+    /// What has happened to the connection since it was begun, in numbers. A copy, and cheap to take.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) {
+    /// let stats = connection.stats();
+    /// println!("{} interruptions, {:?} at most", stats.interruptions, stats.longest_outage);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.transport.stats()
     }
 
     /// What happens to the connection, from now on: it is lost, made again, given up.
@@ -160,11 +189,21 @@ impl Shared {
         format!("{}:{}", self.id, self.temporary.fetch_add(1, Ordering::Relaxed))
     }
 
+    pub(crate) fn next_transaction(&self) -> i64 {
+        self.transactions.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// The end of what an id names.
     #[expect(clippy::unused_self, reason = "reads as what the connection says")]
     pub(crate) fn remove(&self, id: Command, last_delivered_sequence_id: i64) -> Command {
         let object_id = Some(Box::new(id));
         RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() }.into()
+    }
+
+    /// Asks a broker for something and waits for the answer.
+    pub(crate) async fn request(&self, what: &str, command: impl Into<Command>) -> Result<()> {
+        let answer = self.transport.request(command.into()).await;
+        answer.map(drop).map_err(|error| Error::request(what, error))
     }
 
     /// Declares something to a broker. `is_declared` says at every moment, also when this future is dropped,

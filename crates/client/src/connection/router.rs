@@ -130,8 +130,7 @@ impl Router {
             return;
         };
         let Some(message) = dispatch.message else {
-            // A browser has seen all.
-            buffer.end(None);
+            buffer.on_empty_dispatch();
             return;
         };
         let counter = dispatch.redelivery_counter.max(message.redelivery_counter);

@@ -5,7 +5,7 @@
 //! a topic without a durable subscription, is kept instead.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -31,18 +31,34 @@ pub(crate) struct Buffer {
     pub(crate) hands: Hands,
     /// Whether a broker sends again what was not acknowledged.
     comes_again: bool,
+    /// Whether something was put back, which comes before what was taken out in one batch with it.
+    has_returned: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Dispatched>,
+    /// Put back, to come first.
+    returned: VecDeque<Dispatched>,
+    pull: Pull,
     /// The link that is being left, from which no more is taken.
     leaving: Option<LinkId>,
     prefetch: u32,
     limit: usize,
     reader: Option<Waker>,
     end: Option<End>,
+}
+
+/// Of a consumer with a prefetch of zero: whether it has asked the broker for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pull {
+    /// The broker sends without being asked.
+    Never,
+    Closed,
+    Open,
+    /// The broker said that there is none.
+    Empty,
 }
 
 /// No more comes; with an error, or all was there.
@@ -59,6 +75,8 @@ pub(crate) struct Batch {
 #[derive(Debug)]
 pub(crate) enum Next {
     Message(Dispatched),
+    /// What was asked for is not there.
+    Nothing,
     End(Option<Error>),
 }
 
@@ -68,14 +86,21 @@ impl Buffer {
     pub(crate) fn new(prefetch: u32, comes_again: bool) -> Self {
         let state = State {
             queue: VecDeque::new(),
+            returned: VecDeque::new(),
+            pull: if prefetch == 0 { Pull::Closed } else { Pull::Never },
             leaving: None,
             prefetch,
             limit: limit(prefetch),
             reader: None,
             end: None,
         };
-        let generation = AtomicU64::new(0);
-        Self { generation, hands: Hands::default(), comes_again, state: Mutex::new(state) }
+        Self {
+            generation: AtomicU64::new(0),
+            hands: Hands::default(),
+            comes_again,
+            has_returned: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// Adds a message; false when there is no room.
@@ -88,8 +113,56 @@ impl Buffer {
             return false;
         }
         state.queue.push_back(dispatched);
+        if state.pull != Pull::Never {
+            state.pull = Pull::Closed;
+        }
         state.wake();
         true
+    }
+
+    /// Whether a broker sends again what was not acknowledged.
+    pub(crate) const fn comes_again(&self) -> bool {
+        self.comes_again
+    }
+
+    /// Puts back what was taken out in this generation, to be handed out again before all else. It goes
+    /// if the buffer was emptied since.
+    pub(crate) fn put_back(&self, generation: u64, messages: Vec<Dispatched>) {
+        let mut state = self.lock();
+        if self.generation.load(Ordering::Acquire) != generation {
+            return;
+        }
+        for message in messages.into_iter().rev() {
+            state.returned.push_front(message);
+        }
+        self.has_returned.store(true, Ordering::Release);
+        state.wake();
+    }
+
+    /// Whether a message is to be asked for now; then it is taken to be.
+    pub(crate) fn begin_pull(&self) -> bool {
+        let mut state = self.lock();
+        let is_wanted = state.pull == Pull::Closed
+            && state.queue.is_empty()
+            && state.returned.is_empty()
+            && state.end.is_none();
+        if is_wanted {
+            state.pull = Pull::Open;
+        }
+        is_wanted
+    }
+
+    /// The broker sent a dispatch without a message: a pull found none, or a browser has seen all.
+    pub(crate) fn on_empty_dispatch(&self) {
+        let mut state = self.lock();
+        match state.pull {
+            Pull::Never => {
+                state.end.get_or_insert(None);
+            }
+            Pull::Open => state.pull = Pull::Empty,
+            Pull::Closed | Pull::Empty => return,
+        }
+        state.wake();
     }
 
     /// The link is gone: drops all that was not handed out and comes again.
@@ -99,6 +172,7 @@ impl Buffer {
         state.leaving = None;
         if self.comes_again {
             state.queue.clear();
+            state.returned.clear();
             self.generation.fetch_add(1, Ordering::Release);
         } else {
             // What is kept has a place beside what the next broker sends.
@@ -117,6 +191,7 @@ impl Buffer {
         state.leaving = Some(link);
         if self.comes_again {
             state.queue.clear();
+            state.returned.clear();
             self.generation.fetch_add(1, Ordering::Release);
         }
         let settled = self.hands.leave(link);
@@ -149,6 +224,9 @@ impl Buffer {
         if batch.generation != generation {
             batch.queue.clear();
         }
+        if self.has_returned.load(Ordering::Acquire) {
+            self.take_returned(batch);
+        }
         if let Some(dispatched) = batch.queue.pop_front() {
             return Poll::Ready(Next::Message(dispatched));
         }
@@ -162,12 +240,37 @@ impl Buffer {
         if let Some(end) = &state.end {
             return Poll::Ready(Next::End(end.clone()));
         }
+        if state.pull == Pull::Empty {
+            state.pull = Pull::Closed;
+            return Poll::Ready(Next::Nothing);
+        }
         state.reader = Some(cx.waker().clone());
         Poll::Pending
     }
 
+    /// Takes what was put back, before what the batch has.
+    fn take_returned(&self, batch: &mut Batch) {
+        let mut state = self.lock();
+        let generation = self.generation.load(Ordering::Acquire);
+        if batch.generation != generation {
+            batch.queue.clear();
+            batch.generation = generation;
+        }
+        self.has_returned.store(false, Ordering::Release);
+        while let Some(message) = state.returned.pop_back() {
+            batch.queue.push_front(message);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    /// Of the buffer when what is in it was taken out.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
     }
 }
 
@@ -180,7 +283,8 @@ impl State {
 }
 
 const fn limit(prefetch: u32) -> usize {
-    2 * prefetch as usize + 1
+    // A pull may be answered twice when one was given up.
+    2 * if prefetch == 0 { 1 } else { prefetch as usize } + 1
 }
 
 #[cfg(test)]
@@ -195,7 +299,7 @@ mod tests {
     fn take(buffer: &Buffer, batch: &mut Batch) -> Option<i8> {
         match buffer.poll_next(batch, &Context::from_waker(Waker::noop())) {
             Poll::Ready(Next::Message(dispatched)) => Some(dispatched.message.priority),
-            Poll::Ready(Next::End(_)) | Poll::Pending => None,
+            Poll::Ready(Next::Nothing | Next::End(_)) | Poll::Pending => None,
         }
     }
 
@@ -235,6 +339,41 @@ mod tests {
         buffer.empty();
         assert!(buffer.push(message(3)));
         assert_eq!(take(&buffer, &mut batch), Some(3));
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_in_its_order_unless_the_buffer_was_emptied() {
+        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
+        for n in 1..=4 {
+            buffer.push(message(n));
+        }
+        assert_eq!((take(&buffer, &mut batch), take(&buffer, &mut batch)), (Some(1), Some(2)));
+        buffer.put_back(batch.generation(), vec![message(1), message(2)]);
+        let order: Vec<_> = std::iter::from_fn(|| take(&buffer, &mut batch)).collect();
+        assert_eq!(order, [1, 2, 3, 4]);
+        let old = batch.generation();
+        buffer.empty();
+        buffer.put_back(old, vec![message(1)]);
+        assert_eq!(take(&buffer, &mut batch), None);
+    }
+
+    #[test]
+    fn a_message_is_pulled_when_there_is_none_and_none_was_asked_for() {
+        let (buffer, mut batch) = (Buffer::new(0, true), Batch::default());
+        let next = |batch: &mut Batch| buffer.poll_next(batch, &Context::from_waker(Waker::noop()));
+        assert!(buffer.begin_pull() && !buffer.begin_pull());
+        buffer.push(message(1));
+        assert!(!buffer.begin_pull(), "one is there");
+        assert_eq!(take(&buffer, &mut batch), Some(1));
+        assert!(buffer.begin_pull());
+        buffer.on_empty_dispatch();
+        assert!(matches!(next(&mut batch), Poll::Ready(Next::Nothing)));
+        assert!(next(&mut batch).is_pending());
+        assert!(buffer.begin_pull());
+        // What is open is asked for again by the transport.
+        buffer.empty();
+        assert!(!buffer.begin_pull());
+        assert!(!Buffer::new(1, true).begin_pull());
     }
 
     #[test]

@@ -52,8 +52,10 @@ impl ConsumerBuilder {
         self
     }
 
-    /// How many messages the broker may send ahead of acknowledgement, 1 to 32,766. By default 1000 from
+    /// How many messages the broker may send ahead of acknowledgement, 0 to 32,766. By default 1000 from
     /// a queue, 32,766 from a topic, 100 for a durable subscription, 500 for a browser.
+    ///
+    /// With 0 the broker sends a message when one is asked for, and no other.
     pub const fn prefetch(mut self, prefetch: u32) -> Self {
         self.prefetch = Some(prefetch);
         self
@@ -95,8 +97,11 @@ impl ConsumerBuilder {
     }
 
     fn check(&self) -> Result<()> {
-        if !(1..=TOPIC_PREFETCH).contains(&self.prefetch_size()) {
-            return Err(Error::misuse("a prefetch is from 1 to 32,766"));
+        if self.prefetch_size() > TOPIC_PREFETCH {
+            return Err(Error::misuse("a prefetch is from 0 to 32,766"));
+        }
+        if self.is_browser && self.prefetch_size() == 0 {
+            return Err(Error::misuse("a browser's prefetch is from 1 to 32,766"));
         }
         if self.is_browser && !self.destination.kind.is_queue() {
             return Err(Error::misuse("only a queue can be browsed"));

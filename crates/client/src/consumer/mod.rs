@@ -10,10 +10,12 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use rewire_failover::core::LinkId;
-use rewire_protocol::{ConsumerId, Destination};
+use rewire_protocol::{ConsumerId, Destination, MessageId, MessagePull};
+use tokio::sync::oneshot;
 
 pub use self::builder::ConsumerBuilder;
 
@@ -22,9 +24,10 @@ use self::core::{Ack, AckCore};
 use self::hands::Settled;
 use crate::connection::router::RouteChange;
 use crate::delivery::Delivery;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::session::{AckMode, Note, SessionShared};
+use crate::transaction::{Delivered, Gone, Work};
 
 /// Receives messages. From [`Session::consumer`](crate::Session::consumer); also a `Stream`.
 ///
@@ -94,6 +97,35 @@ impl Consumer {
         poll_fn(|cx| self.poll_delivery(cx)).await
     }
 
+    /// The next message, if one is there before `timeout` is over; at once, if it is zero. `None` when
+    /// none came, and when there will be no more.
+    ///
+    /// With a prefetch of 0 the broker keeps the time, and has 5 seconds more to say that there is none.
+    /// While there is no broker, there is no message either (Java: `FailoverTransport` answers a timed pull
+    /// locally).
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is lost: no message is taken before it is returned.
+    pub async fn receive(&mut self, timeout: Duration) -> Result<Option<Delivery>> {
+        let is_pulling = self.shared.buffer.prefetch() == 0;
+        let pull_ms = match timeout.as_millis() {
+            0 => NO_WAIT,
+            millis => i64::try_from(millis).unwrap_or(i64::MAX),
+        };
+        let limit = if is_pulling { timeout.saturating_add(ANSWER) } else { timeout };
+        let next = poll_fn(|cx| self.poll_came(cx, pull_ms));
+        match tokio::time::timeout(limit, next).await {
+            Ok(Came::Message(delivery)) => Ok(Some(delivery)),
+            Ok(Came::Over(Some(error))) => Err(error),
+            Ok(Came::Nothing | Came::Over(None)) | Err(_) => Ok(None),
+        }
+    }
+
     /// Ends the consumer and waits until the broker has heard of it, and of the acknowledgement of what
     /// was handed out last, in the modes that acknowledge by themselves.
     ///
@@ -112,6 +144,13 @@ impl Consumer {
         }
         let connection = self.shared.session.connection.clone();
         let goodbye = connection.remove(self.shared.id.clone().into(), self.last_delivered());
+        if let Some(work) = self.shared.session.work() {
+            let (done, is_done) = oneshot::channel();
+            let (consumer, unseen) = (self.shared.id.clone(), self.unseen());
+            let gone = Work::Gone(Box::new(Gone { consumer, unseen, goodbye, done: Some(done) }));
+            self.is_declared = work.send(gone).await.is_err();
+            return is_done.await.unwrap_or_else(|_| Err(Error::closed()));
+        }
         let what = "closing the consumer";
         connection.remove_declared(what, goodbye, &mut self.is_declared).await
     }
@@ -132,15 +171,27 @@ impl Consumer {
 
     fn poll_delivery(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Delivery>>> {
         loop {
+            match ready!(self.poll_came(cx, WAIT_FOR_EVER)) {
+                Came::Message(delivery) => return Poll::Ready(Some(Ok(delivery))),
+                Came::Over(end) => return Poll::Ready(end.map(Err)),
+                // Somebody asked for no longer than this: here it is asked again.
+                Came::Nothing => {}
+            }
+        }
+    }
+
+    /// What comes next. `pull_ms` is how long a broker that has to be asked may take.
+    fn poll_came(&mut self, cx: &mut Context<'_>, pull_ms: i64) -> Poll<Came> {
+        loop {
             if let Some(outgoing) = &mut self.outgoing {
                 ready!(outgoing.as_mut().poll(cx));
                 self.outgoing = None;
             }
             if let Some(delivery) = self.held.take() {
-                return Poll::Ready(Some(Ok(delivery)));
+                return Poll::Ready(Came::Message(delivery));
             }
             if self.is_over {
-                return Poll::Ready(None);
+                return Poll::Ready(Came::Over(None));
             }
             // To ask for the next message is to be done with the one before.
             if self.shared.session.mode.is_automatic()
@@ -153,11 +204,15 @@ impl Consumer {
                 Poll::Ready(Next::Message(dispatched)) => self.hold(dispatched),
                 Poll::Ready(Next::End(end)) => {
                     self.is_over = true;
-                    return Poll::Ready(end.map(Err));
+                    return Poll::Ready(Came::Over(end));
                 }
+                Poll::Ready(Next::Nothing) => return Poll::Ready(Came::Nothing),
                 Poll::Pending => match self.acks.take_rest() {
                     Some(ack) => {
                         self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+                    }
+                    None if self.shared.buffer.begin_pull() => {
+                        self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
                     }
                     None => return Poll::Pending,
                 },
@@ -179,12 +234,30 @@ impl Consumer {
         self.shared.buffer.hands.last_delivered()
     }
 
+    /// What the session was told to be handed out, and was not.
+    fn unseen(&self) -> Option<MessageId> {
+        self.held.as_ref()?.message().headers().message_id.clone()
+    }
+
     /// Prepares to hand a message out: the session is told first where it acknowledges together.
     fn hold(&mut self, dispatched: Dispatched) {
         let Dispatched { link, message, redelivery_counter } = dispatched;
         if let Some(id) = &message.message_id {
             self.shared.buffer.hands.take(link, id.broker_sequence_id);
-            if self.shared.session.mode == AckMode::Client {
+            if self.shared.session.work().is_some() {
+                let buffer = self.shared.buffer.clone();
+                let delivered = Delivered {
+                    consumer: self.shared.id.clone(),
+                    destination: self.shared.destination.clone(),
+                    prefetch: buffer.prefetch(),
+                    comes_again: buffer.comes_again(),
+                    generation: self.batch.generation(),
+                    dispatched: Dispatched { link, message: message.clone(), redelivery_counter },
+                };
+                let work = Work::Delivered { delivered: Box::new(delivered), buffer };
+                let shared = self.shared.clone();
+                self.outgoing = Some(Box::pin(async move { shared.work(work).await }));
+            } else if self.shared.session.mode == AckMode::Client {
                 let (shared, id) = (self.shared.clone(), id.clone());
                 let prefetch = self.shared.buffer.prefetch();
                 self.outgoing = Some(Box::pin(async move {
@@ -201,7 +274,40 @@ impl Consumer {
     }
 }
 
+/// What there is for whoever asked.
+enum Came {
+    Message(Delivery),
+    Nothing,
+    Over(Option<Error>),
+}
+
+/// How long a broker waits with a pull: in milliseconds, or this.
+const WAIT_FOR_EVER: i64 = 0;
+const NO_WAIT: i64 = -1;
+
+/// How long a broker may take to say that it has no message.
+const ANSWER: Duration = Duration::from_secs(5);
+
 impl ConsumerShared {
+    /// Asks the broker for one message.
+    async fn pull(self: Arc<Self>, timeout: i64) {
+        let pull = MessagePull {
+            consumer_id: Some(self.id.clone()),
+            destination: Some(self.destination.clone()),
+            timeout,
+            ..MessagePull::default()
+        };
+        self.session.connection.say(pull.into(), None).await;
+    }
+
+    /// Tells the transaction, in a session that has them.
+    async fn work(&self, work: Work) {
+        if let Some(transaction) = self.session.work() {
+            // The task lives as long as the session.
+            let _ = transaction.send(work).await;
+        }
+    }
+
     /// Hands an acknowledgement to the link it belongs to. If that is gone, so is what it was about.
     pub(crate) async fn send(&self, ack: Ack) {
         let link = Some(ack.link);
@@ -245,6 +351,7 @@ impl Drop for Consumer {
         let rest = if std::thread::panicking() { None } else { self.acks.take_rest() };
         let last_delivered = self.last_delivered();
         let is_declared = self.is_declared;
+        let unseen = self.unseen();
         let runtime = shared.session.connection.runtime.clone();
         drop(runtime.spawn(async move {
             if let Some(outgoing) = outgoing {
@@ -256,7 +363,13 @@ impl Drop for Consumer {
             let connection = &shared.session.connection;
             if is_declared {
                 let goodbye = connection.remove(shared.id.clone().into(), last_delivered);
-                connection.say(goodbye, None).await;
+                if shared.session.work().is_some() {
+                    let consumer = shared.id.clone();
+                    let gone = Gone { consumer, unseen, goodbye, done: None };
+                    shared.work(Work::Gone(Box::new(gone))).await;
+                } else {
+                    connection.say(goodbye, None).await;
+                }
             }
             shared.session.forget(&shared.id).await;
             // When the router has ended there is nothing to route.

@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::producer::Producer;
 use crate::requester::Requester;
 use crate::temporary::{TemporaryQueue, TemporaryTopic};
+use crate::transaction::{self, Work};
 
 /// When messages that a session's consumers hand out are acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,6 +57,7 @@ pub struct Session {
 /// What producers and consumers have of their session.
 pub(crate) struct SessionShared {
     pub(crate) connection: Arc<Shared>,
+    /// [`AckMode::Individual`] in a transacted session, where consumers acknowledge nothing by themselves.
     pub(crate) mode: AckMode,
     id: SessionId,
     /// Whether a broker knows of it, so that it is to be removed there.
@@ -64,6 +66,8 @@ pub(crate) struct SessionShared {
     producers: AtomicI64,
     /// To the task that acknowledges for all consumers together, in the mode that does so.
     notes: Option<mpsc::Sender<Note>>,
+    /// To the task that owns the transactions, in a transacted session.
+    work: Option<mpsc::Sender<Work>>,
 }
 
 impl Session {
@@ -125,7 +129,47 @@ impl Session {
     }
 }
 
+impl Session {
+    pub(crate) async fn open_transacted(connection: Arc<Shared>) -> Result<Self> {
+        let work = transaction::start(connection.clone());
+        Self::open(connection, AckMode::Individual, None, Some(work)).await
+    }
+
+    async fn open(
+        connection: Arc<Shared>,
+        mode: AckMode,
+        notes: Option<mpsc::Sender<Note>>,
+        work: Option<mpsc::Sender<Work>>,
+    ) -> Result<Self> {
+        let id = connection.next_session_id();
+        let shared = Arc::new(SessionShared {
+            connection,
+            mode,
+            id: id.clone(),
+            is_declared: AtomicBool::new(false),
+            consumers: AtomicI64::new(1),
+            producers: AtomicI64::new(1),
+            notes,
+            work,
+        });
+        let info = SessionInfo { session_id: Some(id), ..SessionInfo::default() };
+        let mut declaring = Declaring { session: shared.clone(), is_declared: false };
+        shared.connection.declare("the session", info, &mut declaring.is_declared).await?;
+        drop(declaring);
+        Ok(Self { shared })
+    }
+
+    pub(crate) fn work(&self) -> Option<&mpsc::Sender<Work>> {
+        self.shared.work()
+    }
+}
+
 impl SessionShared {
+    /// Where the work of a transacted session goes; `None` in others.
+    pub(crate) const fn work(&self) -> Option<&mpsc::Sender<Work>> {
+        self.work.as_ref()
+    }
+
     pub(crate) fn next_consumer_id(&self) -> ConsumerId {
         self.id.consumer(self.consumers.fetch_add(1, Ordering::Relaxed))
     }
@@ -194,21 +238,8 @@ impl SessionBuilder {
 
     async fn open(self) -> Result<Session> {
         let Self { connection, mode } = self;
-        let id = connection.next_session_id();
         let notes = (mode == AckMode::Client).then(acks::start);
-        let shared = Arc::new(SessionShared {
-            connection,
-            mode,
-            id: id.clone(),
-            is_declared: AtomicBool::new(false),
-            consumers: AtomicI64::new(1),
-            producers: AtomicI64::new(1),
-            notes,
-        });
-        let info = SessionInfo { session_id: Some(id), ..SessionInfo::default() };
-        let mut declaring = Declaring { session: shared.clone(), is_declared: false };
-        shared.connection.declare("the session", info, &mut declaring.is_declared).await?;
-        Ok(Session { shared })
+        Session::open(connection, mode, notes, None).await
     }
 }
 

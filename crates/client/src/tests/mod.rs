@@ -5,6 +5,7 @@ mod ledger;
 mod moves;
 mod peer;
 mod requests;
+mod transactions;
 
 use rewire_failover::core::LinkId;
 use rewire_protocol::{Command, ConsumerId, MessageAck};
@@ -275,7 +276,8 @@ async fn what_cannot_be_is_the_callers_mistake_and_no_broker_hears_of_it() {
     let (_connection, session, _broker) = session(&peer, AckMode::Auto).await;
     let queue = Queue::new("Q");
     let misuses = [
-        session.consumer(&queue).prefetch(0).await,
+        session.consumer(&queue).prefetch(32_767).await,
+        session.consumer(&queue).browse().prefetch(0).await,
         session.consumer(&queue).durable("d").await,
         session.consumer(&crate::Topic::new("T")).durable("d").await,
         session.consumer(&crate::Topic::new("T")).browse().await,
@@ -320,4 +322,31 @@ async fn closing_takes_no_longer_than_the_close_timeout_though_the_broker_says_n
     let after = begin.elapsed();
     // Three quarters for the answer; then the link is there to be closed at once.
     assert!((300..1000).contains(&after.as_millis()), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_failover_leaves_a_record_and_numbers() {
+    let (a, b) = (Peer::start().await, Peer::start().await);
+    let uri = format!("failover:({},{})?randomize=false", a.address(), b.address());
+    let connect = async { Connection::builder(&uri).await.unwrap() };
+    let accept = async {
+        let mut client = a.accept().await;
+        client.expect("ConnectionInfo").await;
+        client
+    };
+    let (connection, first) = tokio::join!(connect, accept);
+    let mut events = connection.events();
+    drop(first);
+    let mut second = b.accept().await;
+    second.expect_all(&["ConnectionControl", "ConnectionInfo"]).await;
+    let incident = loop {
+        let event = timeout(DEADLINE, events.next()).await.unwrap().unwrap();
+        if let crate::Event::Incident(incident) = event {
+            break incident;
+        }
+    };
+    assert!(incident.to_string().starts_with(&format!("interruption: {} lost", a.address())));
+    let stats = connection.stats();
+    assert_eq!((stats.interruptions, stats.links), (1, 2));
+    assert_eq!((stats.total_outage, stats.longest_outage), (incident.outage, incident.outage));
 }

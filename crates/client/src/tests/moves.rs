@@ -5,20 +5,20 @@ use rewire_protocol::ConnectionControl;
 use super::*;
 
 /// Tells the client to go from one peer to another, and waits until the new link is there.
-async fn ask_to_move(broker: &mut Client, to: &Peer) -> Client {
+pub(super) async fn ask_to_move(broker: &mut Client, to: &Peer) -> Client {
     let reconnect_to = Some(to.address().into());
     broker.send(ConnectionControl { reconnect_to, ..ConnectionControl::default() }).await;
     to.accept().await
 }
 
 /// The goodbye of one consumer: what it has seen, and the end of the link.
-async fn goodbye(broker: &mut Client) -> i64 {
+pub(super) async fn goodbye(broker: &mut Client) -> i64 {
     let Command::RemoveInfo(remove) = broker.expect("RemoveInfo").await else { unreachable!() };
     broker.expect("ShutdownInfo").await;
     remove.last_delivered_sequence_id
 }
 
-async fn moved(broker: &mut Client) {
+pub(super) async fn moved(broker: &mut Client) {
     let replay = ["ConnectionControl", "ConnectionInfo", "SessionInfo", "ConsumerInfo"];
     broker.expect_all(&replay).await;
 }

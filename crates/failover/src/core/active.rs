@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, EncodeError, Throwable};
 
+use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
 use super::standby::Standby;
-use super::state::{Active, Outage, State};
-use super::{FailoverCore, done_response, offline};
+use super::state::{Active, State};
+use super::{FailoverCore, offline};
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 
 impl FailoverCore {
@@ -30,7 +31,7 @@ impl FailoverCore {
                 self.on_connection_control(now, control);
                 self.keep_standbys(now);
             }
-            self.deliver(Incoming::Command(link, command));
+            self.deliver_or_hold(now, link, command);
             return;
         };
         let answer = match command {
@@ -40,12 +41,38 @@ impl FailoverCore {
         if matches!(self.state, State::Replaying(..)) {
             self.on_replay_answered(now, link, number, answer);
         } else {
-            match answer {
+            let is_known = match answer {
                 Ok(answer) => self.complete(number, Ok(answer)),
                 Err(cause) => self.refuse(number, cause),
+            };
+            if is_known {
+                self.tracker.confirmed_before(number);
             }
             self.depart_if_settled(now);
         }
+    }
+
+    /// Nothing is delivered over a link that the application has not been told of: the link may be
+    /// refused yet, and then what came over it must not be acknowledged over the next one.
+    fn deliver_or_hold(&mut self, now: Instant, link: LinkId, command: Command) {
+        let State::Replaying(_, replay) = &mut self.state else {
+            self.deliver(Incoming::Command(link, command));
+            return;
+        };
+        if replay.held.len() < replay.max_held {
+            replay.held.push_back(command);
+            return;
+        }
+        let problem = "the broker sent more than the prefetch allows, and no answers";
+        self.refuse_link(now, link, DialError::Handshake(problem.to_owned()));
+    }
+
+    /// A link that cannot be used after all fails its attempt.
+    fn refuse_link(&mut self, now: Instant, link: LinkId, error: DialError) {
+        self.outputs.push_back(Output::Hangup(link));
+        self.finish_what_ended_with_the_link();
+        self.fail_what_was_for(link);
+        self.on_attempt_failed(now, link, error);
     }
 
     pub(super) fn on_replay_answered(
@@ -59,14 +86,13 @@ impl FailoverCore {
         let Some(command) = replay.unanswered.remove(&number) else { return };
         let finished = replay.unanswered.is_empty();
         match (answer, command) {
-            (Ok(answer), _) => self.complete(number, Ok(answer)),
+            (Ok(answer), _) => {
+                self.complete(number, Ok(answer));
+            }
             (Err(cause), Command::ConnectionInfo(_)) => {
                 // If its owner still waits for the first answer, this is it.
                 self.refuse(number, cause.clone());
-                self.outputs.push_back(Output::Hangup(link));
-                self.finish_what_ended_with_the_link();
-                self.fail_what_was_for(link);
-                self.on_attempt_failed(now, link, DialError::Refused(cause));
+                self.refuse_link(now, link, DialError::Refused(cause));
                 return;
             }
             (Err(cause), command) => {
@@ -77,6 +103,8 @@ impl FailoverCore {
                         let refused = Err(RequestError::Refused(cause));
                         self.outputs.push_back(Output::Complete(entry.id, refused));
                     }
+                    // It was answered before: what becomes of the transaction its end will say.
+                    None if matches!(command, Command::TransactionInfo(_)) => {}
                     None => self.deliver(Incoming::Refused { command, cause }),
                 }
             }
@@ -90,7 +118,7 @@ impl FailoverCore {
     fn on_replayed(&mut self, now: Instant) {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Replaying(attempt, replay) => {
-                self.on_connected(now, attempt.active, replay.commands);
+                self.on_connected(now, attempt.active, replay.commands, replay.held);
             }
             other => self.state = other,
         }
@@ -108,17 +136,20 @@ impl FailoverCore {
             return;
         }
         let State::Replaying(_, replay) = &mut self.state else {
-            self.complete(number, Err(RequestError::Unsendable(error)));
+            let reason = error.to_string();
+            if !self.complete(number, Err(RequestError::Unsendable(error))) {
+                self.tracker.unsendable(number, &reason);
+            }
             self.depart_if_settled(now);
             return;
         };
-        let Some(command) = replay.unanswered.remove(&number) else { return };
+        let Some(command) = replay.unanswered.remove(&number) else {
+            self.tracker.unsendable(number, &error.to_string());
+            return;
+        };
         let finished = replay.unanswered.is_empty();
         if matches!(command, Command::ConnectionInfo(_)) {
-            self.outputs.push_back(Output::Hangup(link));
-            self.finish_what_ended_with_the_link();
-            self.fail_what_was_for(link);
-            self.on_attempt_failed(now, link, DialError::Handshake(error.to_string()));
+            self.refuse_link(now, link, DialError::Handshake(error.to_string()));
             return;
         }
         self.tracker.refused(&command);
@@ -144,7 +175,7 @@ impl FailoverCore {
             self.on_attempt_failed(now, link, reason.into());
             return;
         }
-        if self.on_standby_lost(now, link) {
+        if self.on_standby_lost(now, link, Some(&reason)) {
             return;
         }
         let (State::Connected(active) | State::Leaving(active, _)) = &self.state else { return };
@@ -155,13 +186,13 @@ impl FailoverCore {
         self.pool.failed(&broker);
         self.planned = None;
         self.interrupt(link);
-        let cause = reason.clone();
-        self.event(Event::Interrupted { broker: name.to_string(), cause });
-        self.outage = Some(Outage { since: now, last_error: None });
+        self.event(Event::Interrupted { broker: name.to_string(), cause: reason.clone() });
+        self.tell_what_the_cache_lost();
+        self.begin_outage(now, Some(Cause::lost(&name, reason.clone())));
         self.finish_what_ended_with_the_link();
         self.fail_what_was_for(link);
         if !self.options.max_reconnect_attempts.is_reconnecting() {
-            self.give_up(GaveUp::Lost(reason));
+            self.give_up(now, GaveUp::Lost(reason));
             return;
         }
         if self.standbys.iter().any(Standby::is_ready) {
@@ -184,8 +215,11 @@ impl FailoverCore {
             .map(|entry| entry.command.command_id())
             .collect();
         for number in removals {
-            self.complete(number, Ok(done_response(number)));
+            if let Some(entry) = self.requests.take(number) {
+                self.answer_here(entry.id, number);
+            }
         }
+        self.fail_commits_in_doubt();
         self.fail_what_was_removed();
     }
 

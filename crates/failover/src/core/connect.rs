@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rewire_protocol::Command;
 
+use super::incident::IncidentEnd;
 use super::io::{Completion, Event, Greeting, Incoming, LinkId, Output};
-use super::state::{Active, Attempt, Outage, Replay, State};
+use super::state::{Active, Attempt, Replay, State};
 use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
+/// What a broker may say during a replay besides what the consumers' windows let it dispatch.
+const HELD_BESIDES_DISPATCHES: usize = 10_000;
+
 impl FailoverCore {
     pub(super) fn on_start(&mut self, now: Instant) {
         if matches!(self.state, State::Idle) {
-            self.outage = Some(Outage { since: now, last_error: None });
+            self.begin_outage(now, None);
             self.begin_round(now);
         }
     }
@@ -26,17 +30,25 @@ impl FailoverCore {
             self.greet_first(now, active);
             return;
         }
+        self.outputs.stats.rounds += 1;
         let mut rest: VecDeque<_> = self.pool.round(&mut self.rng).into();
         match rest.pop_front() {
-            Some(broker) => self.dial(broker, rest, true),
+            Some(broker) => self.dial(now, broker, rest, true),
             None => self.on_round_failed(now, false),
         }
     }
 
-    pub(super) fn dial(&mut self, broker: BrokerUri, rest: VecDeque<BrokerUri>, all_refused: bool) {
+    pub(super) fn dial(
+        &mut self,
+        now: Instant,
+        broker: BrokerUri,
+        rest: VecDeque<BrokerUri>,
+        all_refused: bool,
+    ) {
         // Two links to one broker would be one too many.
         self.drop_standbys_on(&broker);
         let active = self.dial_link(broker);
+        self.note_attempt(now, &active.name, false);
         self.state = State::Dialing(Attempt { active, rest, all_refused });
     }
 
@@ -63,36 +75,46 @@ impl FailoverCore {
 
     /// A link is there: what the last broker knew is said again.
     pub(super) fn greet(&mut self, now: Instant, attempt: Attempt) {
-        let commands = if self.had_link { self.tracker.replay() } else { Vec::new() };
+        self.expire_pulls(now);
+        let commands = if self.had_link { self.tracker.replay(now) } else { Vec::new() };
         self.had_link = true;
         if commands.is_empty() {
-            self.on_connected(now, attempt.active, 0);
+            self.on_connected(now, attempt.active, 0, VecDeque::new());
         } else {
-            self.replay(attempt, commands);
+            self.replay(now, attempt, commands);
         }
     }
 
-    pub(super) fn replay(&mut self, attempt: Attempt, mut commands: Vec<Command>) {
+    pub(super) fn replay(&mut self, now: Instant, attempt: Attempt, mut commands: Vec<Command>) {
+        self.note_replay(now, &commands);
         let total = commands.len();
         self.clearing.close_consumers(&mut commands);
         let mut unanswered = BTreeMap::new();
+        let mut waiting = BTreeMap::new();
+        for entry in self.requests.iter_mut().filter(|entry| entry.tracked) {
+            entry.try_on(&attempt.active.name);
+            if entry.completion == Completion::Transmitted {
+                waiting.insert(entry.command.command_id(), entry.id);
+            }
+        }
         for command in commands {
+            let completes = waiting.get(&command.command_id()).copied();
             if command.is_response_required() {
                 unanswered.insert(command.command_id(), command.clone());
             }
             let command = attempt.active.complete(Arc::new(command));
-            self.outputs.push_back(Output::Transmit(attempt.active.link, command, None));
+            self.outputs.push_back(Output::Transmit(attempt.active.link, command, completes));
         }
-        for entry in self.requests.iter_mut() {
-            if unanswered.contains_key(&entry.command.command_id()) {
-                entry.try_on(&attempt.active.name);
-            }
+        for number in waiting.into_keys() {
+            self.requests.take(number);
         }
-        self.state = State::Replaying(attempt, Replay { unanswered, commands: total });
+        let max_held = self.tracker.window().saturating_add(HELD_BESIDES_DISPATCHES);
+        let replay = Replay { unanswered, commands: total, held: VecDeque::new(), max_held };
+        self.state = State::Replaying(attempt, replay);
     }
 
     pub(super) fn on_attempt_failed(&mut self, now: Instant, link: LinkId, error: DialError) {
-        if self.on_standby_lost(now, link) {
+        if self.on_standby_lost(now, link, None) {
             return;
         }
         let attempt = match std::mem::replace(&mut self.state, State::Idle) {
@@ -110,16 +132,14 @@ impl FailoverCore {
         // A provider may say something else the next time.
         let all_refused = all_refused && is_hopeless(&error) && active.credentials.is_none();
         self.pool.failed(&active.broker);
-        if let Some(outage) = &mut self.outage {
-            outage.last_error = Some((active.name.clone(), error.clone()));
-        }
+        self.note_failure(now, &active.name, &error);
         self.event(Event::AttemptFailed {
             broker: active.name.to_string(),
             error,
             round: self.failed_rounds + 1,
         });
         match rest.pop_front() {
-            Some(broker) => self.dial(broker, rest, all_refused),
+            Some(broker) => self.dial(now, broker, rest, all_refused),
             None => self.on_round_failed(now, all_refused),
         }
     }
@@ -134,7 +154,7 @@ impl FailoverCore {
                 broker: broker.to_string(),
                 error,
             });
-            self.give_up(reason);
+            self.give_up(now, reason);
         } else {
             let delay = self.backoff.next();
             self.wait(now, delay);
@@ -153,23 +173,35 @@ impl FailoverCore {
         self.state = State::Waiting(after(now, delay));
     }
 
-    pub(super) fn on_connected(&mut self, now: Instant, active: Active, replayed: usize) {
+    pub(super) fn on_connected(
+        &mut self,
+        now: Instant,
+        active: Active,
+        replayed: usize,
+        held: VecDeque<Command>,
+    ) {
         self.pool.succeeded();
         self.backoff.reset();
         self.failed_rounds = 0;
-        let outage = self.outage.take().map_or(Duration::ZERO, |outage| now - outage.since);
+        let ended = self.outage.take();
+        let outage = ended.as_ref().map_or(Duration::ZERO, |ended| now - ended.since);
         let link = active.link;
         let broker = active.name.to_string();
         self.state = State::Connected(active.clone());
         self.since = Some(now);
         self.deliver(Incoming::Resumed(link));
+        for command in held {
+            self.deliver(Incoming::Command(link, command));
+        }
         let resent = self.transmit_waiting(&active);
         self.open_consumers(link);
+        let end = IncidentEnd::Resumed { broker: broker.clone() };
         self.event(if replayed == 0 {
             Event::Connected { broker }
         } else {
             Event::Resumed { broker, outage, replayed, resent }
         });
+        self.report(now, ended, end, resent);
         self.standby_backoff.reset();
         self.trim_standbys();
         self.keep_standbys(now);
@@ -188,6 +220,7 @@ impl FailoverCore {
             let command = active.complete(entry.command.clone());
             self.outputs.push_back(Output::Transmit(active.link, command, completes));
             if is_done {
+                self.tracker.transmitted(&entry.command);
                 done.push(entry.command.command_id());
             }
         }

@@ -1,24 +1,28 @@
 //! The end: given up, or closed as asked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rewire_protocol::Command;
 
 use super::FailoverCore;
+use super::incident::IncidentEnd;
 use super::io::{Event, Incoming, Output};
 use super::state::State;
 use crate::error::GaveUp;
 
 impl FailoverCore {
-    pub(super) fn give_up(&mut self, reason: GaveUp) {
+    pub(super) fn give_up(&mut self, now: Instant, reason: GaveUp) {
         self.drop_standbys();
         self.fail_requests(&reason);
         self.event(Event::GaveUp(Arc::new(reason.clone())));
+        let outage = self.outage.take();
+        self.report(now, outage, IncidentEnd::GaveUp(reason.clone()), 0);
         self.deliver(Incoming::Ended(reason.clone()));
         self.state = State::Failed(reason);
     }
 
-    pub(super) fn on_close(&mut self) {
+    pub(super) fn on_close(&mut self, now: Instant) {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Connected(active) | State::Leaving(active, _) => {
                 let goodbye = Command::from(rewire_protocol::ShutdownInfo::default());
@@ -37,6 +41,8 @@ impl FailoverCore {
         self.drop_standbys();
         self.fail_requests(&GaveUp::Closed);
         self.event(Event::Closed);
+        let outage = self.outage.take();
+        self.report(now, outage, IncidentEnd::Closed, 0);
         self.deliver(Incoming::Ended(GaveUp::Closed));
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
+use super::incident::{DialTimes, Incident};
 use super::moves::MoveReason;
 use super::topology::Topology;
 use crate::credentials::Credentials;
@@ -56,13 +57,14 @@ pub enum Input {
     Start,
     /// The application wants something of a broker.
     Submit(Request),
-    /// A dial that was asked for ended; with success, the handshake is done too.
-    Dialed(LinkId, Result<Greeting, DialError>),
+    /// A dial that was asked for ended, and so long its parts took; with success, the handshake is
+    /// done too.
+    Dialed(LinkId, Result<Greeting, DialError>, DialTimes),
     /// A command came over a link.
     Received(LinkId, Command),
     /// A link ended by itself.
     Lost(LinkId, LostReason),
-    /// A command that was to be transmitted, and whose answer is waited for, cannot be put on the wire.
+    /// A command that was to be transmitted cannot be put on the wire.
     Unsendable(LinkId, i32, EncodeError),
     /// The application has dealt with the end of this link: what it delivered and was not handed out is
     /// gone, so that the next link may deliver it again. Consumers stay closed until then.
@@ -128,8 +130,8 @@ pub enum Output {
     /// Send a command over a link.
     ///
     /// The request named, if one is, is done as soon as the command was handed over: it succeeds then, with
-    /// a plain `Response`, and fails as unsendable if the command cannot be put on the wire. For other
-    /// commands that is reported by [`Input::Unsendable`].
+    /// a plain `Response`, and fails as unsendable if the command cannot be put on the wire. Of that the
+    /// core hears by [`Input::Unsendable`], whether a request is named or not.
     Transmit(LinkId, Arc<Command>, Option<RequestId>),
     /// Close a link, or stop dialling it, and say nothing more of it.
     Hangup(LinkId),
@@ -211,6 +213,28 @@ pub enum Event {
         to: String,
         /// Why.
         reason: MoveReason,
+    },
+    /// A time without a link is over. Comes right after `Connected`, `Resumed`, `GaveUp` or `Closed`:
+    /// what those say in a word, this says in full.
+    Incident(Arc<Incident>),
+    /// A standby is ready to take over. Rare: it comes after a link or a standby was lost.
+    StandbyReady {
+        /// The broker at its end.
+        broker: String,
+    },
+    /// A standby that was ready is gone; another is looked for. Rare. One that could not be had, or was
+    /// let go of because nobody wants it any more, is not told of.
+    StandbyLost {
+        /// The broker that was at its end.
+        broker: String,
+        /// How.
+        cause: LostReason,
+    },
+    /// The link that was lost may have taken messages with it that no broker was to answer: the cache of
+    /// the option `trackMessages` had no room for them, and they are not sent again.
+    CacheEvicted {
+        /// How many messages.
+        messages: u64,
     },
     /// The cluster looks different from what was known.
     TopologyChanged(Arc<Topology>),

@@ -11,13 +11,17 @@
 //! - `clearing`: consumers that stay closed until the application has dealt with the lost link;
 //! - `topology`: the cluster as it is known;
 //! - `requests`: what waits for a broker or for its answer;
-//! - `offline`: what is answered without a broker.
+//! - `work`: what a link was doing when it ended;
+//! - `offline`: what is answered without a broker;
+//! - `incident`: the record of each time without a link;
+//! - `stats`: what has happened, in numbers.
 
 mod active;
 mod backoff;
 mod clearing;
 mod connect;
 mod end;
+mod incident;
 mod io;
 mod moves;
 mod offline;
@@ -25,20 +29,26 @@ mod pool;
 mod requests;
 mod standby;
 mod state;
+mod stats;
 mod submit;
 mod topology;
+mod work;
 
-use std::collections::{VecDeque, vec_deque};
+use std::collections::vec_deque;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rewire_protocol::{Command, Response};
 
+pub use self::incident::{
+    AttemptEnd, AttemptRecord, Cause, DialTimes, Incident, IncidentEnd, Replayed,
+};
 pub use self::io::{
     Completion, Event, Greeting, Incoming, Input, LinkId, Output, Request, RequestId,
 };
 pub use self::moves::MoveReason;
+pub use self::stats::{Failures, Stats};
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
 use self::backoff::Backoff;
@@ -48,7 +58,8 @@ use self::pool::BrokerPool;
 use self::requests::Requests;
 use self::standby::Standby;
 use self::state::{Outage, State};
-use crate::tracker::ConnectionStateTracker;
+use self::stats::Outbox;
+use crate::tracker::{ConnectionStateTracker, TrackerLimits};
 use crate::uri::{BrokerUri, FailoverOptions};
 
 /// How much may wait for a broker or for its answer before the core wants no more.
@@ -77,7 +88,7 @@ pub struct FailoverCore {
     rng: SmallRng,
     tracker: ConnectionStateTracker,
     requests: Requests,
-    outputs: VecDeque<Output>,
+    outputs: Outbox,
     /// Links kept ready on other brokers.
     standbys: Vec<Standby>,
     /// When more of them are looked for, after one was lost.
@@ -127,6 +138,12 @@ impl FailoverCore {
             // Java: `reconnectDelay` counts only where it differs from its default.
             Some(options.reconnect_delay).filter(|delay| *delay != Duration::from_millis(10)),
         );
+        let tracked = TrackerLimits {
+            commands: limits.requests,
+            bytes: limits.bytes,
+            transaction_producers: options.track_transaction_producers,
+            cache: options.track_messages.then_some(options.max_cache_size as usize),
+        };
         Self {
             pool: BrokerPool::new(brokers, &options),
             backoff: backoff.clone(),
@@ -134,9 +151,9 @@ impl FailoverCore {
             limits,
             state: State::Idle,
             rng: SmallRng::seed_from_u64(seed),
-            tracker: ConnectionStateTracker::default(),
+            tracker: ConnectionStateTracker::new(tracked),
             requests: Requests::new(),
-            outputs: VecDeque::new(),
+            outputs: Outbox::default(),
             standbys: Vec::new(),
             standby_due: None,
             standby_backoff: backoff,
@@ -156,8 +173,13 @@ impl FailoverCore {
         match input {
             Input::Start => self.on_start(now),
             Input::Submit(request) => self.on_submit(now, request),
-            Input::Dialed(link, Ok(greeting)) => self.on_dialed(now, link, greeting),
-            Input::Dialed(link, Err(error)) => self.on_attempt_failed(now, link, error),
+            Input::Dialed(link, result, times) => {
+                self.note_dial(link, times);
+                match result {
+                    Ok(greeting) => self.on_dialed(now, link, greeting),
+                    Err(error) => self.on_attempt_failed(now, link, error),
+                }
+            }
             Input::Received(link, command) => self.on_received(now, link, command),
             Input::Lost(link, reason) => self.on_lost(now, link, reason),
             Input::Unsendable(link, number, error) => {
@@ -171,9 +193,9 @@ impl FailoverCore {
                 self.on_discovered(now, brokers, rebalance);
             }
             Input::Timeout => {}
-            Input::Close => self.on_close(),
+            Input::Close => self.on_close(now),
         }
-        Outputs(self.outputs.drain(..))
+        Outputs(self.outputs.drain())
     }
 
     /// When the core wants to be called with [`Input::Timeout`], if nothing happens before.
@@ -190,7 +212,8 @@ impl FailoverCore {
             | State::Closed => None,
         };
         let of_requests = [self.next_message_timeout(), self.next_request_timeout()];
-        of_requests.into_iter().chain([round, self.standby_due]).flatten().min()
+        let others = [round, self.next_pull_expiry(), self.standby_due];
+        of_requests.into_iter().chain(others).flatten().min()
     }
 
     /// The link whose word counts, once a broker was reached over it.
@@ -233,6 +256,9 @@ impl FailoverCore {
         if self.next_request_timeout().is_some_and(|due| due <= now) {
             self.time_out_requests(now);
         }
+        if self.next_pull_expiry().is_some_and(|due| due <= now) {
+            self.expire_pulls(now);
+        }
         match &self.state {
             State::Waiting(until) if *until <= now => self.begin_round(now),
             State::Leaving(_, departure) if departure.until <= now => self.depart_if_settled(now),
@@ -255,6 +281,11 @@ impl FailoverCore {
     }
 
     fn deliver(&mut self, incoming: Incoming) {
+        if let Incoming::Command(_, Command::MessageDispatch(dispatch)) = &incoming
+            && let Some(id) = &dispatch.consumer_id
+        {
+            self.tracker.dispatched(id);
+        }
         self.outputs.push_back(Output::Deliver(incoming));
     }
 }

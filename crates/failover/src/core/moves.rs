@@ -6,14 +6,16 @@
 //! held, what was sent is answered. Only then the broker is told goodbye and the target is greeted as
 //! after any failover. If the target cannot be reached, the connection stays where it is.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rewire_protocol::{Command, ConsumerId, RemoveInfo, ShutdownInfo};
 
+use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
-use super::state::{Active, Attempt, Departure, Outage, State};
+use super::state::{Active, Attempt, Departure, State};
 use super::{FailoverCore, after};
 use crate::uri::BrokerUri;
 
@@ -51,6 +53,16 @@ enum Stage {
     Waiting(Instant),
     /// Its link is on its way.
     Dialing(LinkId),
+}
+
+impl fmt::Display for MoveReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rebalance => "the cluster is balanced anew",
+            Self::Asked => "the broker asks for it",
+            Self::Priority => "a preferred broker is back",
+        })
+    }
 }
 
 impl PlannedMove {
@@ -133,6 +145,7 @@ impl FailoverCore {
                 self.deliver(Incoming::Leaving(active.link));
                 let departure = Departure {
                     target,
+                    reason: planned.reason,
                     until: after(now, SETTLE),
                     unsettled: self.tracker.consumers().cloned().collect(),
                     farewells: Vec::new(),
@@ -201,7 +214,7 @@ impl FailoverCore {
         self.transmit(link, ShutdownInfo::default());
         self.outputs.push_back(Output::Hangup(link));
         self.interrupt(link);
-        self.outage = Some(Outage { since: now, last_error: None });
+        self.begin_outage(now, Some(Cause::left(&active.name, departure.reason)));
         self.finish_what_ended_with_the_link();
         self.fail_what_was_for(link);
         match self.take_standby_on(departure.target) {
@@ -213,6 +226,8 @@ impl FailoverCore {
 
     /// Greets a broker whose link is there, with a whole round to follow if it does not want us.
     pub(super) fn greet_first(&mut self, now: Instant, active: Active) {
+        self.outputs.stats.rounds += 1;
+        self.note_attempt(now, &active.name, true);
         let others = self.pool.round(&mut self.rng).into_iter();
         // What a provider said for a standby may be out of date: it is asked again then.
         let may_heal = active.credentials.is_some();

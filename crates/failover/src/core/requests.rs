@@ -9,6 +9,7 @@ use rewire_protocol::{Command, Throwable};
 use super::after;
 use super::io::{Completion, LinkId, RequestId};
 use crate::error::{GaveUp, RequestError};
+use crate::tracker::weight;
 
 /// Requests that are not done, by their numbers.
 ///
@@ -98,14 +99,6 @@ impl Entry {
     pub(crate) fn is_message(&self) -> bool {
         matches!(*self.command, Command::Message(_))
     }
-}
-
-/// What a command weighs in the queue: its body, and a share for the rest.
-fn weight(command: &Command) -> usize {
-    const OVERHEAD: usize = 512;
-    let Command::Message(message) = command else { return OVERHEAD };
-    let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, bytes::Bytes::len);
-    OVERHEAD + len(&message.content) + len(&message.marshalled_properties)
 }
 
 impl Requests {

@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
-use super::io::{Greeting, LinkId, Output};
+use super::io::{Event, Greeting, LinkId, Output};
 use super::moves::MoveReason;
 use super::state::{Active, State};
 use super::{FailoverCore, after};
+use crate::error::LostReason;
 use crate::uri::BrokerUri;
 
 /// A link that is ready to take over, or on its way to be.
@@ -105,6 +106,8 @@ impl FailoverCore {
         };
         standby.ready = true;
         standby.active.credentials.clone_from(&greeting.credentials);
+        let Active { broker, name, .. } = standby.active.clone();
+        self.event(Event::StandbyReady { broker: name.to_string() });
         match &self.state {
             State::Waiting(_) => self.begin_round(now),
             State::Dialing(attempt) => {
@@ -117,7 +120,6 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => {}
             State::Connected(_) => {
-                let broker = standby.active.broker.clone();
                 if self.planned.is_none() && self.seeks_priority() && self.pool.is_priority(&broker)
                 {
                     self.plan_move(now, broker, MoveReason::Priority);
@@ -128,12 +130,25 @@ impl FailoverCore {
         true
     }
 
-    /// Whether the link was a standby's; then another is looked for, after a while.
-    pub(super) fn on_standby_lost(&mut self, now: Instant, link: LinkId) -> bool {
-        let place = self.standbys.iter().position(|standby| standby.active.link == link);
-        let Some(place) = place else { return false };
-        let broker = self.standbys.remove(place).active.broker;
+    /// Whether the link was a standby's; then another is looked for, after a while. There is a reason
+    /// if it was ready, and none if it could not be had.
+    pub(super) fn on_standby_lost(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        reason: Option<&LostReason>,
+    ) -> bool {
+        let is_it = |standby: &Standby| standby.active.link == link;
+        let Some(place) = self.standbys.iter().position(is_it) else { return false };
+        let Active { name, broker, .. } = self.standbys.remove(place).active;
         self.forget_move_to(&broker);
+        match reason {
+            Some(cause) => {
+                self.event(Event::StandbyLost { broker: name.to_string(), cause: cause.clone() });
+            }
+            // It never was ready. That is counted: while a broker is gone it comes again and again.
+            None => self.outputs.stats.standbys_failed += 1,
+        }
         self.standby_due = Some(after(now, self.standby_backoff.next()));
         true
     }
@@ -170,6 +185,8 @@ impl FailoverCore {
         let is_on = |standby: &mut Standby| standby.active.broker == *broker;
         let links: Vec<_> =
             self.standbys.extract_if(.., is_on).map(|standby| standby.active.link).collect();
-        self.outputs.extend(links.into_iter().map(Output::Hangup));
+        for link in links {
+            self.outputs.push_back(Output::Hangup(link));
+        }
     }
 }

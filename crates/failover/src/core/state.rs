@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, ConsumerId, RemoveInfo};
 
+use super::incident::Record;
 use super::io::LinkId;
+use super::moves::MoveReason;
 use crate::credentials::Credentials;
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
@@ -81,6 +83,8 @@ impl Active {
 /// What is waited for before a broker is left.
 #[derive(Debug)]
 pub(crate) struct Departure {
+    /// Why it is left.
+    pub(crate) reason: MoveReason,
     /// The standby to go to.
     pub(crate) target: LinkId,
     /// When no more is waited for.
@@ -91,11 +95,16 @@ pub(crate) struct Departure {
     pub(crate) farewells: Vec<RemoveInfo>,
 }
 
-/// Commands of a replay that are not answered yet.
+/// A replay that is not answered in full yet.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) unanswered: BTreeMap<i32, Command>,
     pub(crate) commands: usize,
+    /// What the broker sent meanwhile: for the application once all is answered, for nobody if the
+    /// link ends before.
+    pub(crate) held: VecDeque<Command>,
+    /// How much may be held.
+    pub(crate) max_held: usize,
 }
 
 /// What is over when a link is there again.
@@ -103,6 +112,7 @@ pub(crate) struct Replay {
 pub(crate) struct Outage {
     pub(crate) since: Instant,
     pub(crate) last_error: Option<(Arc<str>, DialError)>,
+    pub(crate) record: Record,
 }
 
 impl State {

@@ -8,36 +8,39 @@ use rewire_protocol::{Command, Throwable};
 use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
 use super::state::State;
-use super::{FailoverCore, after, done_response, offline};
+use super::{FailoverCore, after, offline};
 use crate::error::{GaveUp, RequestError};
+use crate::tracker::ends_transaction;
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
-        let Request { id, mut command, completion, link, submitted } = request;
+        let Request { id, mut command, mut completion, link, submitted } = request;
         let submitted = submitted.map_or(now, |submitted| submitted.min(now));
-        let limit = self.options.request_timeout;
-        let expired = limit.filter(|limit| after(submitted, *limit) <= now);
-        let refused = match &self.state {
-            State::Failed(reason) => Some(reason.clone()),
-            State::Closed => Some(GaveUp::Closed),
-            _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
-            _ if expired.is_some() => expired.map(GaveUp::NoAnswer),
-            State::Idle
-            | State::Dialing(_)
-            | State::Replaying(..)
-            | State::Connected(_)
-            | State::Leaving(..)
-            | State::Waiting(_) => None,
-        };
-        if let Some(reason) = refused {
-            self.outputs.push_back(Output::Complete(id, Err(RequestError::NotSent(reason))));
+        self.outputs.stats.requests_submitted += 1;
+        let hopeless = self.why_hopeless(now, link, submitted);
+        let refused =
+            hopeless.map(RequestError::NotSent).or_else(|| self.tracker.refusal(&command));
+        if let Some(error) = refused {
+            if completion == Completion::Transmitted {
+                self.tracker.not_sent(&command, &error.to_string());
+            }
+            self.outputs.push_back(Output::Complete(id, Err(error)));
             return;
         }
+        if ends_transaction(&command) {
+            // What became of it decides what is repeated.
+            completion = Completion::Answered;
+        }
+        self.replace_pull(&command);
         let number = self.requests.next_number();
         command.set_command_id(number);
         command.set_response_required(completion == Completion::Answered);
-        let tracked = self.tracker.track(&command);
         let command = Arc::new(command);
+        let needs_broker =
+            self.state.link().is_some() || !offline::is_done_without_a_broker(&command);
+        // A pull that is over is not open.
+        let is_over = !needs_broker && matches!(*command, Command::MessagePull(_));
+        let tracked = !is_over && self.tracker.track(now, &command);
         match &self.state {
             State::Connected(active) | State::Leaving(active, _)
                 if self.is_sent_now(link, &command) =>
@@ -47,6 +50,7 @@ impl FailoverCore {
                 let completed = active.complete(command.clone());
                 self.outputs.push_back(Output::Transmit(active.link, completed, completes));
                 if is_done {
+                    self.tracker.transmitted(&command);
                     self.requests.push(None);
                 } else {
                     let mut entry =
@@ -66,9 +70,10 @@ impl FailoverCore {
             | State::Waiting(_)
             | State::Failed(_)
             | State::Closed => {
-                if offline::is_done_without_a_broker(&command) {
+                if !needs_broker {
+                    self.answer_pull(&command);
                     self.requests.push(None);
-                    self.outputs.push_back(Output::Complete(id, Ok(done_response(number))));
+                    self.answer_here(id, number);
                     self.fail_what_was_removed();
                 } else {
                     let entry =
@@ -79,39 +84,78 @@ impl FailoverCore {
         }
     }
 
-    /// Whether a command goes over the link that is there. When it is being left, only what belongs to it
-    /// or ends something on it does; new work waits for the next broker.
+    /// Why a request need not even wait.
+    fn why_hopeless(
+        &self,
+        now: Instant,
+        link: Option<LinkId>,
+        submitted: Instant,
+    ) -> Option<GaveUp> {
+        let expired =
+            || self.options.request_timeout.filter(|limit| after(submitted, *limit) <= now);
+        match &self.state {
+            State::Failed(reason) => Some(reason.clone()),
+            State::Closed => Some(GaveUp::Closed),
+            _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
+            State::Idle
+            | State::Dialing(_)
+            | State::Replaying(..)
+            | State::Connected(_)
+            | State::Leaving(..)
+            | State::Waiting(_) => expired().map(GaveUp::NoAnswer),
+        }
+    }
+
+    /// Whether a command goes over the link that is there. When it is being left, only what belongs to it,
+    /// goes on with what was begun on it or ends something does; new work waits for the next broker.
     fn is_sent_now(&self, link: Option<LinkId>, command: &Command) -> bool {
         match &self.state {
-            State::Leaving(..) => link.is_some() || matches!(command, Command::RemoveInfo(_)),
+            State::Leaving(..) => {
+                link.is_some()
+                    || matches!(command, Command::RemoveInfo(_))
+                    || self.is_of_begun_transaction(command)
+            }
             _ => true,
         }
     }
 
-    pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) {
-        if let Some(entry) = self.requests.take(number) {
-            if result.is_err() && entry.tracked {
+    /// Says what became of a request; false when there is none of this number.
+    pub(super) fn complete(&mut self, number: i32, result: Result<Command, RequestError>) -> bool {
+        let Some(entry) = self.requests.take(number) else { return false };
+        match &result {
+            Ok(_) => self.tracker.answered(&entry.command),
+            Err(_) if entry.tracked || ends_transaction(&entry.command) => {
                 self.tracker.refused(&entry.command);
             }
-            self.outputs.push_back(Output::Complete(entry.id, result));
+            Err(_) => {}
         }
+        self.outputs.push_back(Output::Complete(entry.id, result));
+        true
     }
 
-    pub(super) fn refuse(&mut self, number: i32, cause: Box<Throwable>) {
-        if let Some(entry) = self.requests.take(number) {
-            if entry.tracked {
-                self.tracker.refused(&entry.command);
-            }
-            let (id, error) = entry.refuse(cause);
-            self.outputs.push_back(Output::Complete(id, Err(error)));
+    /// Says that a broker refused a request; false when there is none of this number.
+    pub(super) fn refuse(&mut self, number: i32, cause: Box<Throwable>) -> bool {
+        let Some(entry) = self.requests.take(number) else { return false };
+        if entry.tracked || ends_transaction(&entry.command) {
+            self.tracker.refused(&entry.command);
         }
+        let (id, error) = entry.refuse(cause);
+        self.outputs.push_back(Output::Complete(id, Err(error)));
+        true
     }
 
     /// Java leaves a request that has timed out among those that are sent again. Here it has ended.
     pub(super) fn time_out_requests(&mut self, now: Instant) {
         let Some(timeout) = self.options.request_timeout else { return };
-        let expired = self.requests.expired(timeout, now);
-        self.fail_as(&GaveUp::NoAnswer(timeout), expired);
+        for number in self.requests.expired(timeout, now) {
+            let Some(entry) = self.requests.take(number) else { continue };
+            if entry.tracked && !entry.is_message() {
+                self.tracker.refused(&entry.command);
+            }
+            let (id, error) = entry.fail(GaveUp::NoAnswer(timeout));
+            self.give_up_in_transaction(number, &error);
+            self.outputs.push_back(Output::Complete(id, Err(error)));
+        }
     }
 
     pub(super) fn time_out_messages(&mut self, now: Instant) {
@@ -119,6 +163,7 @@ impl FailoverCore {
         for number in self.requests.timed_out(outage.since, timeout, now) {
             if let Some(entry) = self.requests.take(number) {
                 let (id, error) = entry.fail(GaveUp::TimedOut(timeout));
+                self.give_up_in_transaction(number, &error);
                 self.outputs.push_back(Output::Complete(id, Err(error)));
             }
         }

@@ -3,15 +3,20 @@
 mod clearing;
 mod cluster;
 mod connecting;
+mod incidents;
 mod moves;
+mod pulls;
 mod replay;
 mod requests;
+mod transactions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire_protocol::{
-    ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, EncodeError, EncodeErrorKind,
-    ExceptionResponse, Message, MessageAck, ProducerInfo, RemoveInfo, SessionInfo, Throwable,
+    ConnectionId, ConnectionInfo, ConsumerControl, ConsumerId, ConsumerInfo, EncodeError,
+    EncodeErrorKind, ExceptionResponse, Message, MessageAck, MessageDispatch, ProducerInfo,
+    RemoveInfo, SessionInfo, Throwable,
 };
 
 use super::*;
@@ -26,6 +31,9 @@ struct Lab {
     core: FailoverCore,
     now: Instant,
     next_request: u64,
+    /// The incidents told of, and what was told of standbys: looked at apart from other outputs.
+    incidents: Vec<Arc<Incident>>,
+    standbys: Vec<String>,
 }
 
 impl Lab {
@@ -36,7 +44,7 @@ impl Lab {
         let core = FailoverCore::new(brokers, options, QueueLimits::default(), 1);
         #[expect(clippy::disallowed_methods, reason = "any time will do to count from")]
         let now = Instant::now();
-        Self { core, now, next_request: 0 }
+        Self { core, now, next_request: 0, incidents: Vec::new(), standbys: Vec::new() }
     }
 
     fn two() -> Self {
@@ -44,7 +52,20 @@ impl Lab {
     }
 
     fn input(&mut self, input: Input) -> Vec<String> {
-        self.core.handle(self.now, input).map(|output| show(&output)).collect()
+        let mut lines = Vec::new();
+        for output in self.core.handle(self.now, input) {
+            match output {
+                Output::Event(Event::Incident(incident)) => self.incidents.push(incident),
+                Output::Event(Event::StandbyReady { broker }) => {
+                    self.standbys.push(format!("ready {broker}"));
+                }
+                Output::Event(Event::StandbyLost { broker, cause }) => {
+                    self.standbys.push(format!("lost {broker}: {cause}"));
+                }
+                other => lines.push(show(&other)),
+            }
+        }
+        lines
     }
 
     /// Lets time pass, to the millisecond when something is due.
@@ -81,12 +102,22 @@ impl Lab {
     }
 
     fn dialed(&mut self, link: u64) -> Vec<String> {
-        self.input(Input::Dialed(LinkId(link), Ok(Greeting::default())))
+        self.input(Input::Dialed(LinkId(link), Ok(Greeting::default()), DialTimes::default()))
+    }
+
+    /// The incident told of last.
+    fn incident(&self) -> &Incident {
+        self.incidents.last().expect("an incident was told of")
+    }
+
+    /// The lines of the text about the incident told of last.
+    fn incident_text(&self) -> Vec<String> {
+        self.incident().to_string().lines().map(str::to_owned).collect()
     }
 
     fn undialed(&mut self, link: u64) -> Vec<String> {
         let error = DialError::Connect("refused".to_owned());
-        self.input(Input::Dialed(LinkId(link), Err(error)))
+        self.input(Input::Dialed(LinkId(link), Err(error), DialTimes::default()))
     }
 
     fn lost(&mut self, link: u64) -> Vec<String> {
@@ -109,7 +140,7 @@ fn show(output: &Output) -> String {
         Output::Dial(link, broker) => format!("dial {} {}", link.0, broker.location()),
         Output::Transmit(link, command, completes) => {
             let done = completes.map(|id| format!(", completes {}", id.0)).unwrap_or_default();
-            format!("transmit {} {} #{}{done}", link.0, command.name(), command.command_id())
+            format!("transmit {} {} #{}{done}", link.0, name(command), command.command_id())
         }
         Output::Hangup(link) => format!("hangup {}", link.0),
         Output::Deliver(incoming) => match incoming {
@@ -135,6 +166,10 @@ fn show(output: &Output) -> String {
             Event::Rebalancing { from, to, reason } => {
                 format!("event rebalancing from {from} to {to}: {reason:?}")
             }
+            Event::Incident(_) => "event incident".to_owned(),
+            Event::StandbyReady { broker } => format!("event standby ready {broker}"),
+            Event::StandbyLost { broker, .. } => format!("event standby lost {broker}"),
+            Event::CacheEvicted { messages } => format!("event evicted {messages}"),
             Event::TopologyChanged(topology) => {
                 let locations: Vec<_> =
                     topology.brokers().iter().map(|broker| broker.location.as_str()).collect();
@@ -149,6 +184,24 @@ fn show(output: &Output) -> String {
 const fn too_large() -> EncodeError {
     let kind = EncodeErrorKind::FrameTooLarge { len: 2, limit: 1 };
     EncodeError { kind, structure: "", field: "" }
+}
+
+/// What a command is: a step of a transaction by what it does.
+fn name(command: &Command) -> &'static str {
+    const STEPS: [&str; 8] = [
+        "BEGIN",
+        "PREPARE",
+        "COMMIT_ONE_PHASE",
+        "COMMIT_TWO_PHASE",
+        "ROLLBACK",
+        "RECOVER",
+        "FORGET",
+        "END",
+    ];
+    match command {
+        Command::TransactionInfo(info) => STEPS[usize::try_from(info.transaction_type).unwrap()],
+        other => other.name(),
+    }
 }
 
 fn connection() -> ConnectionId {

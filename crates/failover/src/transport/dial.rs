@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
@@ -18,10 +18,47 @@ use super::link::{Link, Step, now};
 use super::stream::Counted;
 use super::stream::Stream;
 use super::tls::{Secure, Tls};
-use crate::core::{Greeting, LinkId};
+use crate::core::{DialTimes, Greeting, LinkId};
 use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
+
+/// What became of a dial, and how long its parts took.
+#[derive(Debug)]
+pub(super) struct Dialed {
+    pub(super) id: LinkId,
+    pub(super) result: Result<(Link, Greeting), DialError>,
+    pub(super) times: DialTimes,
+}
+
+/// Measures the parts of a dial, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Stopwatch {
+    times: DialTimes,
+    running: Option<(Part, Instant)>,
+}
+
+/// Names the time of a part.
+type Part = fn(&mut DialTimes) -> &mut Option<Duration>;
+
+impl Stopwatch {
+    const RESOLVE: Part = |times| &mut times.resolve;
+    const CONNECT: Part = |times| &mut times.connect;
+    const TLS: Part = |times| &mut times.tls;
+    const HANDSHAKE: Part = |times| &mut times.handshake;
+
+    /// The part before is over, this one begins. One that begins again goes on.
+    fn begin(&mut self, part: Part) {
+        self.stop();
+        self.running = Some((part, now()));
+    }
+
+    fn stop(&mut self) {
+        if let Some((part, began)) = self.running.take() {
+            *part(&mut self.times).get_or_insert_default() += now() - began;
+        }
+    }
+}
 
 /// What all dials of a transport have in common.
 #[derive(Debug)]
@@ -34,9 +71,6 @@ pub(super) struct Dialer {
     #[cfg(test)]
     pipes: Option<Pipes>,
 }
-
-/// What comes of a dial.
-pub(super) type Dialed = Result<(Link, Greeting), DialError>;
 
 /// One dial.
 struct Dial {
@@ -94,14 +128,21 @@ impl Dialer {
             pipes: self.pipes.clone(),
         };
         // Boxed: with a TLS handshake in it, it is too large to be handed around.
-        Box::pin(async move { within(whole, dial.run()).await })
+        Box::pin(async move {
+            let mut watch = Stopwatch::default();
+            let result = within(whole, dial.run(&mut watch)).await;
+            // A part that was under way when the time was over has its time too.
+            watch.stop();
+            Dialed { id, result, times: watch.times }
+        })
     }
 }
 
 impl Dial {
-    async fn run(self) -> Dialed {
+    async fn run(self, watch: &mut Stopwatch) -> Result<(Link, Greeting), DialError> {
         let credentials = self.credentials().await?;
-        let stream = self.open().await?;
+        let stream = self.open(watch).await?;
+        watch.begin(Stopwatch::HANDSHAKE);
         let mut link = greet(self.id, stream, self.config, self.limits).await?;
         link.set_write_timeout(self.options.tcp.so_write_timeout);
         Ok((link, Greeting { credentials }))
@@ -129,7 +170,7 @@ impl Dial {
         }
     }
 
-    async fn open(&self) -> Result<Stream, DialError> {
+    async fn open(&self, watch: &mut Stopwatch) -> Result<Stream, DialError> {
         let Self { broker, options, tls, .. } = self;
         #[cfg(test)]
         if let Some(pipes) = &self.pipes {
@@ -138,56 +179,8 @@ impl Dial {
             pipes.send((broker.location(), far)).await.map_err(refused)?;
             return Ok(Stream::Pipe(Counted::new(near)));
         }
-        open(broker, options, Arc::clone(tls)).await
+        open(broker, options, Arc::clone(tls), watch).await
     }
-}
-
-/// Connects, and makes the connection secure if the scheme says so.
-pub(super) async fn open(
-    broker: &BrokerUri,
-    options: &TransportOptions,
-    tls: Arc<Tls>,
-) -> Result<Stream, DialError> {
-    // Before it connects: a file that is missing is no reason to bother a broker.
-    let secure = match broker.scheme().is_tls() {
-        true => Some(tls.prepare(broker, options).await?),
-        false => None,
-    };
-    let limit = options.tcp.connection_timeout;
-    let local = match broker.local_address() {
-        Some(local) => within(limit, resolve(&local.host, local.port)).await?.first().copied(),
-        None => None,
-    };
-    let addresses = within(limit, resolve(broker.host(), broker.port())).await?;
-    open_any(&addresses, local, options, secure.as_ref()).await
-}
-
-/// Tries each address of a name, in the resolver's order; `connectionTimeout` is for each of them.
-///
-/// One where TLS fails may be of another host than the next, behind a name that several share.
-pub(super) async fn open_any(
-    addresses: &[SocketAddr],
-    local: Option<SocketAddr>,
-    options: &TransportOptions,
-    secure: Option<&Secure>,
-) -> Result<Stream, DialError> {
-    let mut last = DialError::Resolve("the name has no address".to_owned());
-    for address in addresses {
-        let open = async {
-            let connected = connect_to(*address, local, options).await;
-            let refused = |error| DialError::Connect(format!("{address}: {error}"));
-            let stream = connected.map_err(refused)?;
-            match secure {
-                Some(secure) => secure.handshake(stream).await,
-                None => Ok(Stream::tcp(stream)),
-            }
-        };
-        match within(options.tcp.connection_timeout, open).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 async fn within<T>(
@@ -198,6 +191,60 @@ async fn within<T>(
         Some(limit) => timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit))),
         None => work.await,
     }
+}
+
+/// Connects, and makes the connection secure if the scheme says so.
+pub(super) async fn open(
+    broker: &BrokerUri,
+    options: &TransportOptions,
+    tls: Arc<Tls>,
+    watch: &mut Stopwatch,
+) -> Result<Stream, DialError> {
+    // Before it connects: a file that is missing is no reason to bother a broker.
+    let secure = match broker.scheme().is_tls() {
+        true => {
+            watch.begin(Stopwatch::TLS);
+            Some(tls.prepare(broker, options).await?)
+        }
+        false => None,
+    };
+    watch.begin(Stopwatch::RESOLVE);
+    let limit = options.tcp.connection_timeout;
+    let local = match broker.local_address() {
+        Some(local) => within(limit, resolve(&local.host, local.port)).await?.first().copied(),
+        None => None,
+    };
+    let addresses = within(limit, resolve(broker.host(), broker.port())).await?;
+    open_any(&addresses, local, options, secure.as_ref(), watch).await
+}
+
+/// Tries each address of a name, in the resolver's order; `connectionTimeout` is for each of them.
+///
+/// One where TLS fails may be of another host than the next, behind a name that several share.
+pub(super) async fn open_any(
+    addresses: &[SocketAddr],
+    local: Option<SocketAddr>,
+    options: &TransportOptions,
+    secure: Option<&Secure>,
+    watch: &mut Stopwatch,
+) -> Result<Stream, DialError> {
+    let mut last = DialError::Resolve("the name has no address".to_owned());
+    for address in addresses {
+        watch.begin(Stopwatch::CONNECT);
+        let open = async {
+            let connected = connect_to(*address, local, options).await;
+            let refused = |error| DialError::Connect(format!("{address}: {error}"));
+            let stream = connected.map_err(refused)?;
+            let Some(secure) = secure else { return Ok(Stream::tcp(stream)) };
+            watch.begin(Stopwatch::TLS);
+            secure.handshake(stream).await
+        };
+        match within(options.tcp.connection_timeout, open).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {

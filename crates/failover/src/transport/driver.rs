@@ -17,8 +17,8 @@ use super::link::{Link, Step, now};
 use super::updates::{self, Found};
 use super::{Outcome, Submission, TransportConfig, close_timeout};
 use crate::core::{
-    Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request, RequestId, Topology,
-    done_response,
+    Cause, DialTimes, Event, FailoverCore, Incident, Incoming, Input, LinkId, Output, Request,
+    RequestId, Stats, Topology, done_response,
 };
 use crate::error::{DialError, LostReason, RequestError};
 use crate::uri::FailoverUri;
@@ -35,11 +35,19 @@ type Reply = oneshot::Sender<Outcome>;
 pub(super) struct Driver {
     core: FailoverCore,
     inputs: Inputs,
+    stats: watch::Sender<Stats>,
     /// What is read where `updateURIsURL` says.
     finds: Option<mpsc::Receiver<Option<Found>>>,
     /// Whether there is no broker to begin with before that was read once.
     waits_for_list: bool,
     shell: Shell,
+}
+
+/// What can be looked at from outside.
+#[derive(Debug)]
+pub(super) struct Views {
+    pub(super) topology: watch::Receiver<Arc<Topology>>,
+    pub(super) stats: watch::Receiver<Stats>,
 }
 
 /// What comes from the application.
@@ -54,7 +62,7 @@ pub(super) struct Inputs {
 struct Shell {
     /// The active link and the standbys.
     links: Vec<Link>,
-    dials: JoinSet<(LinkId, Dialed)>,
+    dials: JoinSet<Dialed>,
     dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
@@ -83,7 +91,7 @@ enum Happened {
     HandlesGone,
     CloseWanted,
     Cleared(LinkId),
-    Dialed(LinkId, Dialed),
+    Dialed(Dialed),
     Link(LinkId, Step),
     RoomToDeliver,
     Found(Option<Found>),
@@ -98,7 +106,7 @@ impl Driver {
         inputs: Inputs,
         deliveries: mpsc::Sender<Incoming>,
         events: broadcast::Sender<Event>,
-    ) -> (Self, watch::Receiver<Arc<Topology>>) {
+    ) -> (Self, Views) {
         let dialer = Dialer::new(uri.clone(), &config);
         // Entropy enters here and nowhere else.
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
@@ -107,6 +115,7 @@ impl Driver {
         let finds = updates::watch(&uri, dialer.tls());
         let waits_for_list = uri.brokers().is_empty() && finds.is_some();
         let (topology, known) = watch::channel(Arc::new(core.topology()));
+        let (stats, counted) = watch::channel(core.stats());
         let shell = Shell {
             topology,
             links: Vec::new(),
@@ -125,7 +134,8 @@ impl Driver {
                 last_error: String::new(),
             },
         };
-        (Self { core, inputs, finds, waits_for_list, shell }, known)
+        let views = Views { topology: known, stats: counted };
+        (Self { core, inputs, stats, finds, waits_for_list, shell }, views)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -141,11 +151,7 @@ impl Driver {
                     break;
                 }
                 Happened::Cleared(link) => self.input(Input::Cleared(link)),
-                Happened::Dialed(id, Ok((link, greeting))) => self.on_dialed(id, link, greeting),
-                Happened::Dialed(id, Err(error)) => {
-                    self.shell.dialing.remove(&id);
-                    self.input(Input::Dialed(id, Err(error)));
-                }
+                Happened::Dialed(dialed) => self.on_dialed(dialed),
                 Happened::Link(id, step) => self.on_step(id, step),
                 Happened::RoomToDeliver => {}
                 Happened::Found(found) => self.on_found(found),
@@ -153,6 +159,7 @@ impl Driver {
                 Happened::Timeout => self.on_timeout(),
             }
             self.shell.flush_deliveries();
+            self.publish_stats();
         }
         // What was submitted and not looked at is answered by the core like anything else.
         self.inputs.submissions.close();
@@ -160,6 +167,7 @@ impl Driver {
             self.submit(submission);
         }
         self.shell.flush_deliveries();
+        self.publish_stats();
         while self.shell.dials.join_next().await.is_some() {}
         end.send_replace(true);
     }
@@ -180,7 +188,7 @@ impl Driver {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
-            Some(Ok((id, dialed))) = dials.join_next() => Happened::Dialed(id, dialed),
+            Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
             () = sleep_until(due) => Happened::Timeout,
             (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
@@ -189,6 +197,14 @@ impl Driver {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
             }
         }
+    }
+
+    /// Lays out the numbers for whoever wants to look: once for all that a turn of the loop brought.
+    fn publish_stats(&self) {
+        self.stats.send_if_modified(|published| {
+            let stats = self.core.stats();
+            std::mem::replace(published, stats) != stats
+        });
     }
 
     /// Hands an input to the core and does what it says, and what comes of that.
@@ -241,15 +257,20 @@ impl Driver {
         }
     }
 
-    fn on_dialed(&mut self, id: LinkId, link: Link, greeting: Greeting) {
+    fn on_dialed(&mut self, Dialed { id, result, times }: Dialed) {
         // A dial that was hung up may have ended well all the same.
         if self.shell.dialing.remove(&id).is_none() {
             return;
         }
-        self.shell.links.push(link);
-        self.input(Input::Dialed(id, Ok(greeting)));
-        // The broker's first words may have come with the handshake.
-        self.take_events(id);
+        match result {
+            Ok((link, greeting)) => {
+                self.shell.links.push(link);
+                self.input(Input::Dialed(id, Ok(greeting), times));
+                // The broker's first words may have come with the handshake.
+                self.take_events(id);
+            }
+            Err(error) => self.input(Input::Dialed(id, Err(error), times)),
+        }
     }
 
     fn on_step(&mut self, id: LinkId, step: Step) {
@@ -308,8 +329,7 @@ impl Shell {
     fn perform(&mut self, output: Output, link: Option<LinkId>) -> Option<Input> {
         match output {
             Output::Dial(id, broker) => {
-                let dial = self.dialer.dial(id, &broker);
-                let task = self.dials.spawn(async move { (id, dial.await) });
+                let task = self.dials.spawn(self.dialer.dial(id, &broker));
                 self.dialing.insert(id, task);
             }
             Output::Transmit(id, command, completes) => {
@@ -317,9 +337,12 @@ impl Shell {
                 // A link that has just ended takes what comes as one does that ends a moment later.
                 let sent = self.link(id).map_or(Ok(()), |link| link.send(&command));
                 match (completes, sent) {
-                    (Some(request), sent) => {
-                        let result = sent.map(|()| done_response(number));
-                        self.complete(request, result.map_err(RequestError::Unsendable), link);
+                    (Some(request), Ok(())) => {
+                        self.complete(request, Ok(done_response(number)), link);
+                    }
+                    (Some(request), Err(error)) => {
+                        self.complete(request, Err(RequestError::Unsendable(error.clone())), link);
+                        return Some(Input::Unsendable(id, number, error));
                     }
                     (None, Err(error)) => return Some(Input::Unsendable(id, number, error)),
                     (None, Ok(())) => {}
@@ -377,8 +400,8 @@ impl Shell {
             let linger = self.linger;
             self.dials.spawn(async move {
                 let _ = tokio::time::timeout(linger, link.finish()).await;
-                let gone = DialError::Handshake("hung up".to_owned());
-                (id, Err(gone))
+                let result = Err(DialError::Handshake("hung up".to_owned()));
+                Dialed { id, result, times: DialTimes::default() }
             });
         }
     }
@@ -460,10 +483,36 @@ fn trace(event: &Event) {
             tracing::info!(%broker, ?outage, replayed, resent, "resumed");
         }
         Event::Rebalancing { from, to, reason } => {
-            tracing::info!(%from, %to, ?reason, "rebalancing")
+            tracing::info!(%from, %to, ?reason, "rebalancing");
+        }
+        Event::Incident(incident) => trace_incident(incident),
+        Event::StandbyReady { broker } => tracing::debug!(%broker, "standby ready"),
+        Event::StandbyLost { broker, cause } => tracing::info!(%broker, %cause, "standby lost"),
+        Event::CacheEvicted { messages } => {
+            tracing::warn!(messages, "the message cache had no room for what may be lost");
         }
         Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
         Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
         Event::Closed => tracing::debug!("closed"),
     }
+}
+
+fn trace_incident(incident: &Incident) {
+    tracing::info!(
+        broker = incident.cause.as_ref().map(Cause::broker),
+        cause = incident.cause.as_ref().map(tracing::field::display),
+        end = ?incident.end,
+        outage_ms = incident.outage.as_secs_f64() * 1000.0,
+        waited_ms = incident.waited.as_secs_f64() * 1000.0,
+        attempts = incident.attempts_made(),
+        rounds = incident.rounds,
+        standby = incident.has_taken_standby(),
+        replayed = incident.replayed.total(),
+        resent = incident.requests_resent,
+        in_doubt = incident.requests_in_doubt,
+        not_sent = incident.requests_not_sent,
+        refused = incident.requests_refused,
+        "incident",
+    );
+    tracing::debug!("{incident}");
 }

@@ -129,7 +129,8 @@ impl Link {
         match self.poll_write(cx) {
             Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
             Poll::Ready(Err(error)) => {
-                return Poll::Ready(self.last_words(cx).unwrap_or_else(|| lost(&error)));
+                let unwritten = || Step::Lost(LostReason::Write(error.to_string()));
+                return Poll::Ready(self.last_words(cx).unwrap_or_else(unwritten));
             }
             Poll::Ready(Ok(false)) | Poll::Pending => {}
         }

@@ -31,13 +31,13 @@ use std::time::{Duration, Instant};
 use rewire_protocol::{Command, ConsumerId, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use self::driver::{Driver, Inputs};
+use self::driver::{Driver, Inputs, Views};
 use self::link::now;
 #[cfg(not(feature = "tls"))]
 use self::no_tls as tls;
 #[cfg(feature = "tls")]
 pub use self::tls::{Pem, TlsOptions};
-use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Topology};
+use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Stats, Topology};
 use crate::credentials::CredentialsProvider;
 use crate::error::{GaveUp, RequestError};
 use crate::uri::{FailoverUri, OptionValue};
@@ -115,7 +115,7 @@ pub struct FailoverTransport {
 struct Shared {
     submissions: mpsc::Sender<Submission>,
     events: broadcast::Sender<Event>,
-    topology: watch::Receiver<Arc<Topology>>,
+    views: Views,
     ended: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
     close_timeout: Duration,
@@ -161,15 +161,13 @@ impl FailoverTransport {
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
         let (clearing, cleared) = watch::channel(None);
-        warn_of_what_has_no_effect(uri);
         let inputs = Inputs { submissions: submitted, close, cleared };
-        let (driver, topology) =
-            Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
+        let (driver, views) = Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
         tokio::spawn(driver.run(end));
         let settling = submissions.downgrade();
         let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
         let close_timeout = close_timeout(uri);
-        let shared = Shared { submissions, events, topology, ended, closing, close_timeout };
+        let shared = Shared { submissions, events, views, ended, closing, close_timeout };
         (Self { shared: Arc::new(shared) }, deliveries)
     }
 
@@ -230,7 +228,15 @@ impl FailoverTransport {
     /// The cluster as it is known.
     #[must_use]
     pub fn topology(&self) -> watch::Receiver<Arc<Topology>> {
-        self.shared.topology.clone()
+        self.shared.views.topology.clone()
+    }
+
+    /// What has happened since the start, in numbers: a copy, a moment old at most while the task runs.
+    ///
+    /// Cheap: nothing is asked of the task, and it does not wait for whoever looks.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        *self.shared.views.stats.borrow()
     }
 
     /// What happens to the link, from now on.
@@ -261,9 +267,6 @@ impl FailoverTransport {
     }
 }
 
-/// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 3] = ["trackMessages", "maxCacheSize", "trackTransactionProducers"];
-
 /// See [`FailoverTransport::close_timeout`].
 fn close_timeout(uri: &FailoverUri) -> Duration {
     const JAVAS: Duration = Duration::from_secs(15);
@@ -271,14 +274,6 @@ fn close_timeout(uri: &FailoverUri) -> Duration {
     let of_jms = millis.and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0);
     let given = uri.options().close_timeout;
     given.or_else(|| of_jms.map(Duration::from_millis)).unwrap_or(JAVAS)
-}
-
-fn warn_of_what_has_no_effect(uri: &FailoverUri) {
-    for option in uri.explain().given {
-        if NOT_OBEYED_YET.contains(&option.as_str()) {
-            tracing::warn!(option, "this option has no effect yet");
-        }
-    }
 }
 
 /// What became of a submitted command, when it is known.

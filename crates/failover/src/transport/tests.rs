@@ -14,8 +14,10 @@ use self::pipes::Pipes;
 use super::*;
 use crate::error::LostReason;
 
+mod cancel;
 mod credentials;
 mod deadlines;
+mod incidents;
 mod pipes;
 mod silence;
 #[cfg(feature = "tls")]
@@ -349,8 +351,8 @@ async fn a_standby_takes_over_without_a_dial() {
     a.accept().await;
 }
 
-#[tokio::test]
-async fn what_was_written_is_let_go_of_under_a_steady_load() {
+/// A link that is open, and the socket at its other end.
+async fn opened() -> (link::Link, TcpStream) {
     let (near, mut far) = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -364,6 +366,12 @@ async fn what_was_written_is_let_go_of_under_a_steady_load() {
     while !matches!(link.poll_event(now()), Ok(Some(LinkEvent::Opened { .. }))) {
         within(std::future::poll_fn(|cx| link.poll_step(cx))).await;
     }
+    (link, far)
+}
+
+#[tokio::test]
+async fn what_was_written_is_let_go_of_under_a_steady_load() {
+    let (mut link, mut far) = opened().await;
     let message = Command::from(Message {
         content: Some(bytes::Bytes::from(vec![7; 64 << 10])),
         ..Message::default()

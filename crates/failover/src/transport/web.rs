@@ -12,7 +12,7 @@ use hyper::header::{ACCEPT, HOST, LOCATION, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Uri, body};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::dial::open;
+use super::dial::{Stopwatch, open};
 use super::stream::Stream;
 use super::tls::Tls;
 use crate::error::DialError;
@@ -69,7 +69,8 @@ impl Page {
 
     async fn get(&self, uri: &Uri, limit: usize) -> Result<Got, PageError> {
         let server = server(uri).ok_or(PageError::Redirected)?;
-        let stream = open(&server, &server.transport(), Arc::clone(&self.tls)).await?;
+        let (options, tls) = (server.transport(), Arc::clone(&self.tls));
+        let stream = open(&server, &options, tls, &mut Stopwatch::default()).await?;
         let (mut sender, connection) = http1::handshake(Io(stream)).await?;
         let exchange = async {
             let host = uri.authority().map_or("", |authority| {

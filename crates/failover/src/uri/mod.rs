@@ -225,6 +225,32 @@ impl FailoverUri {
         }
     }
 
+    /// The same for one of its brokers and a single attempt: to find out how that broker is.
+    ///
+    /// ```
+    /// use rewire_failover::uri::{Attempts, FailoverUri};
+    ///
+    /// let uri = FailoverUri::parse("failover:(tcp://a:1,tcp://b:1)?backup=true&timeout=500")?;
+    /// let alone = uri.for_one_attempt(&uri.brokers()[1]);
+    /// assert_eq!(alone.brokers(), &uri.brokers()[1..]);
+    /// assert_eq!(alone.options().attempts(false), Attempts::at_most(1));
+    /// assert_eq!(alone.options().timeout, uri.options().timeout);
+    /// # Ok::<(), rewire_failover::uri::UriError>(())
+    /// ```
+    #[must_use]
+    pub fn for_one_attempt(&self, broker: &BrokerUri) -> Self {
+        const ONCE: &str = "startupMaxReconnectAttempts=1&maxReconnectAttempts=0&backup=false\
+            &priorityBackup=false&updateURIsSupported=false";
+        if self.plain.is_some() {
+            return self.clone();
+        }
+        let alone = Self { brokers: vec![broker.clone()], ..self.clone() };
+        let text = alone.reveal();
+        let separator = if text.ends_with(')') { '?' } else { '&' };
+        // What was read once is read again; of an option said twice the last counts.
+        Self::parse(&format!("{text}{separator}{ONCE}")).unwrap_or(alone)
+    }
+
     /// The whole URI, **secrets included**: to hand on, not to print.
     #[must_use]
     pub fn reveal(&self) -> String {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use rewire_failover::core::{
-    Completion, Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request, RequestId,
+    Completion, DialTimes, Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request,
+    RequestId,
 };
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
@@ -140,7 +141,7 @@ impl Client {
         }
         self.app.backlog = self.submissions.len();
         let open = self.purposes.len();
-        self.see(ctx, AtClient::Waiting { open });
+        self.see(ctx, AtClient::Waiting { open, stats: &self.core.stats() });
     }
 
     fn submit(&mut self, ctx: &mut Ctx, submission: Submission) {
@@ -269,7 +270,7 @@ impl Client {
             self.hang_up(ctx, wire);
         }
         self.see(ctx, AtClient::Dialed { link, result: Err(&error) });
-        self.happen(ctx, Input::Dialed(link, Err(error)));
+        self.happen(ctx, Input::Dialed(link, Err(error), DialTimes::default()));
     }
 
     pub(crate) fn arrive(&mut self, ctx: &mut Ctx, wire: usize, parcel: Parcel) {
@@ -282,7 +283,10 @@ impl Client {
                 if self.dialing.remove(&link).is_some() {
                     self.links.insert(link, wire);
                     self.see(ctx, AtClient::Dialed { link, result: Ok(()) });
-                    self.happen(ctx, Input::Dialed(link, Ok(Greeting::default())));
+                    self.happen(
+                        ctx,
+                        Input::Dialed(link, Ok(Greeting::default()), DialTimes::default()),
+                    );
                 }
             }
             Parcel::Fin if self.dialing.contains_key(&link) => {
@@ -386,7 +390,10 @@ impl Client {
                 ("that a consumer is closed", Input::Received(link, close.into()))
             }
             4 => ("that it is lost", Input::Lost(link, LostReason::Closed)),
-            5 => ("that it is there", Input::Dialed(link, Ok(Greeting::default()))),
+            5 => (
+                "that it is there",
+                Input::Dialed(link, Ok(Greeting::default()), DialTimes::default()),
+            ),
             _ => ("that #.. cannot be sent", Input::Unsendable(link, number, too_large())),
         };
         self.speak_dead(ctx, link, what, input);

@@ -2,7 +2,8 @@
 //! application hears of links in order: there, gone, there, and at last the end.
 //!
 //! Catches: a transmission over a link that was lost or hung up; a second link spoken over beside the
-//! first; a standby kept on a broker that is dialled for good; an interruption told twice, or a resumption without one; anything after the end.
+//! first; a standby kept on a broker that is dialled for good; an interruption told twice, or a resumption
+//! without one; a delivery before the link is called there; anything after the end.
 
 use std::collections::BTreeMap;
 
@@ -96,6 +97,7 @@ impl Client {
             Incoming::Command(link, _) => {
                 let state = self.links.get(link);
                 ensure!(state == Some(&Link::Open), "{link} delivers and is {state:?}");
+                ensure!(self.resumed == Some(*link), "{link} delivers and was not called there");
             }
             Incoming::Resumed(link) => {
                 let state = self.links.get(link);

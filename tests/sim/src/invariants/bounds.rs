@@ -59,7 +59,7 @@ impl Invariant for Bounds {
                 open.remove(request);
             }
             AtClient::Closing => *is_closing = true,
-            AtClient::Waiting { open: told } => {
+            AtClient::Waiting { open: told, .. } => {
                 ensure!(*told == open.len(), "{told} wait, and {} were counted", open.len());
             }
             _ => {}

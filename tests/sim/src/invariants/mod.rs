@@ -6,7 +6,9 @@ mod bounds;
 mod dead_link;
 mod duplicates;
 mod healing;
+mod incidents;
 mod no_loss;
+mod numbers;
 mod once;
 mod registrations;
 mod replay;
@@ -51,6 +53,8 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(healing::Healing::new(clients)),
         Box::new(registrations::Registrations),
         Box::new(acks::Acks),
+        Box::new(incidents::Incidents::new(clients)),
+        Box::new(numbers::Numbers::new(clients)),
     ]
 }
 

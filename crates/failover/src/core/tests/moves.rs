@@ -18,7 +18,7 @@ impl Lab {
         self.input(Input::Received(LinkId(link), command.into()))
     }
 
-    fn settle(&mut self, link: u64) -> Vec<String> {
+    pub(super) fn settle(&mut self, link: u64) -> Vec<String> {
         let (link, consumer) = (LinkId(link), consumer_id());
         self.input(Input::Settled { link, consumer, last_delivered_sequence_id: 7 })
     }
@@ -31,11 +31,17 @@ impl Lab {
     }
 
     /// With a session and a consumer, and told to move to `b`, the link to which is there.
-    fn leaving(mut self) -> Self {
+    pub(super) fn leaving(mut self) -> Self {
         for (command, id) in [(Command::from(session_info()), 2), (consumer_info().into(), 3)] {
             self.submit(command);
             self.answer(1, id);
         }
+        self.leave_for_b();
+        self
+    }
+
+    /// Is told to move to `b`, the link to which is there then.
+    pub(super) fn leave_for_b(&mut self) {
         self.now += ms(1000);
         self.hear(1, told("tcp://b:1,tcp://a:1", true));
         assert_eq!(self.long(), ["dial 2 tcp://b:1"]);
@@ -43,7 +49,6 @@ impl Lab {
             self.dialed(2),
             ["event rebalancing from tcp://a:1 to tcp://b:1: Rebalance", "leaving 1"]
         );
-        self
     }
 }
 

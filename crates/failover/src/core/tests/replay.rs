@@ -260,11 +260,8 @@ fn a_consumer_the_broker_closed_is_not_replayed() {
         lab.submit(command);
         lab.answer(1, id);
     }
-    let control = rewire_protocol::ConsumerControl {
-        close: true,
-        consumer_id: Some(consumer_id()),
-        ..Default::default()
-    };
+    let control =
+        ConsumerControl { close: true, consumer_id: Some(consumer_id()), ..Default::default() };
     assert_eq!(
         lab.input(Input::Received(LinkId(1), control.into())),
         ["deliver 1 ConsumerControl"]
@@ -312,7 +309,8 @@ fn a_standby_whose_credentials_are_out_of_date_is_dialed_anew_and_asked_for_agai
     lab.answer(1, 1);
     let told = |lab: &mut Lab, link| {
         let credentials = Some(crate::Credentials::new("u", format!("of link {link}")));
-        let dialed = Input::Dialed(LinkId(link), Ok(Greeting { credentials }));
+        let dialed =
+            Input::Dialed(LinkId(link), Ok(Greeting { credentials }), DialTimes::default());
         lab.core.handle(lab.now, dialed).find_map(|output| match output {
             Output::Transmit(_, command, _) => match &*command {
                 Command::ConnectionInfo(info) => info.password.as_ref().map(ToString::to_string),
@@ -329,4 +327,68 @@ fn a_standby_whose_credentials_are_out_of_date_is_dialed_anew_and_asked_for_agai
     let refused = lab.refuse(2, 1, "java.lang.SecurityException");
     assert_eq!(refused[2..], ["dial 3 tcp://b:1"], "{refused:?}");
     assert_eq!(told(&mut lab, 3).as_deref(), Some("of link 3"));
+}
+
+fn dispatch() -> MessageDispatch {
+    MessageDispatch { consumer_id: Some(consumer_id()), ..MessageDispatch::default() }
+}
+
+/// At a broker that hears of a connection, a session and a consumer with this prefetch.
+fn replaying(prefetch_size: i32) -> Lab {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.submit(ConsumerInfo { prefetch_size, ..consumer_info() });
+    lab.answer(1, 2);
+    lab.answer(1, 3);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    lab
+}
+
+#[test]
+fn what_a_broker_dispatches_during_a_replay_is_delivered_in_order_after_the_application_knows_the_link()
+ {
+    let mut lab = replaying(1);
+    assert!(lab.answer(2, 1).is_empty());
+    assert!(lab.answer(2, 2).is_empty());
+    assert!(lab.input(Input::Received(LinkId(2), dispatch().into())).is_empty());
+    let control = ConsumerControl { consumer_id: Some(consumer_id()), ..Default::default() };
+    assert!(lab.input(Input::Received(LinkId(2), control.into())).is_empty());
+    assert_eq!(
+        lab.answer(2, 3)[..3],
+        ["resumed 2", "deliver 2 MessageDispatch", "deliver 2 ConsumerControl"]
+    );
+    assert_eq!(
+        lab.input(Input::Received(LinkId(2), dispatch().into())),
+        ["deliver 2 MessageDispatch"]
+    );
+}
+
+#[test]
+fn what_a_broker_dispatches_during_a_replay_that_fails_is_never_delivered() {
+    for fails in [|lab: &mut Lab| lab.lost(2), |lab: &mut Lab| lab.refuse(2, 1, "no")] {
+        let mut lab = replaying(1);
+        lab.input(Input::Received(LinkId(2), dispatch().into()));
+        let after = fails(&mut lab);
+        assert!(!after.iter().any(|line| line.contains("deliver")), "{after:?}");
+        lab.dialed(3);
+        lab.answer(3, 1);
+        lab.answer(3, 2);
+        let resumed = lab.answer(3, 3);
+        assert_eq!(resumed.len(), 2, "{resumed:?}");
+        assert_eq!(resumed[0], "resumed 3");
+    }
+}
+
+#[test]
+fn a_broker_that_dispatches_beyond_the_prefetch_instead_of_answering_a_replay_is_left() {
+    let mut lab = replaying(7);
+    for _ in 0..7 + 10_000 {
+        assert!(lab.input(Input::Received(LinkId(2), dispatch().into())).is_empty());
+    }
+    assert_eq!(
+        lab.input(Input::Received(LinkId(2), dispatch().into())),
+        ["hangup 2", "event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
+    );
 }

@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::DialError;
-use crate::transport::dial::{Dialer, open_any};
+use crate::transport::dial::{Dialer, Stopwatch, open_any};
 use crate::transport::link::{Link, Step};
 use crate::transport::stream::Stream;
 use crate::transport::tls::Tls;
@@ -136,7 +136,7 @@ async fn dial(uri: &str, tls: TlsOptions) -> Result<Link, DialError> {
     let uri: FailoverUri = format!("failover:({uri})").parse().unwrap();
     let broker = uri.brokers()[0].clone();
     let config = TransportConfig { tls, ..TransportConfig::default() };
-    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.map(|(link, _)| link)
+    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.result.map(|(link, _)| link)
 }
 
 /// What the error of a dial that fails in TLS says.
@@ -381,7 +381,7 @@ async fn a_session_is_resumed_until_a_file_changes() {
     let dialer = Dialer::new(uri, &TransportConfig { tls, ..TransportConfig::default() });
     let dial = async || {
         let (client, link) = tokio::join!(broker.accept(), dialer.dial(LinkId(1), &target));
-        link.unwrap();
+        link.result.unwrap();
         client.unwrap().stream.get_ref().1.handshake_kind().unwrap()
     };
     assert_eq!(dial().await, HandshakeKind::Full);
@@ -539,8 +539,9 @@ async fn where_tls_fails_at_one_address_of_a_name_the_next_is_tried() {
         let (stream, _) = within(broker.inner.listener.accept()).await.unwrap();
         within(broker.acceptor.accept(stream)).await
     };
+    let mut watch = Stopwatch::default();
     let (opened, refused, accepted) = tokio::join!(
-        open_any(&addresses, None, &options, Some(&secure)),
+        open_any(&addresses, None, &options, Some(&secure), &mut watch),
         stranger.accept(),
         accept
     );
@@ -558,7 +559,8 @@ async fn an_address_that_hangs_has_its_time_and_the_next_is_tried() {
     let secure = tls.prepare(&uri, &options).await.unwrap();
     let addresses = [address(&silent), address(&silent)];
     let begin = tokio::time::Instant::now();
-    let opened = open_any(&addresses, None, &options, Some(&secure)).await;
+    let opened =
+        open_any(&addresses, None, &options, Some(&secure), &mut Stopwatch::default()).await;
     let limit = options.tcp.connection_timeout.unwrap();
     assert_eq!(opened.unwrap_err(), DialError::TimedOut(limit));
     assert!(begin.elapsed() >= limit * 2, "{:?}", begin.elapsed());

@@ -1,0 +1,418 @@
+//! What an open transaction has received, and what its end makes of that; pure.
+
+use std::collections::HashMap;
+
+use rewire_failover::core::LinkId;
+use rewire_protocol::{
+    Command, ConnectionId, ConsumerId, Destination, LocalTransactionId, MessageAck, MessageId,
+    TransactionId, TransactionInfo,
+};
+
+use crate::consumer::buffer::Dispatched;
+
+/// So many messages of one transaction are announced to the broker as delivered. It sends no more than
+/// the prefetch beyond them, because each is kept until the transaction ends.
+const MOST_RECEIVED: usize = 10_000;
+
+/// One transaction after the other, of one session.
+#[derive(Debug)]
+pub(super) struct TransactionCore {
+    connection: ConnectionId,
+    open: Option<TransactionId>,
+    /// Whether it received from a link that is gone: the broker behind it will not hear that it did.
+    is_doomed: bool,
+    consumers: HashMap<ConsumerId, Received>,
+}
+
+/// What one consumer has handed out in the open transaction.
+#[derive(Debug)]
+struct Received {
+    destination: Destination,
+    /// The link of the last message.
+    link: LinkId,
+    /// Whether a broker sends again what was not acknowledged. Of a topic without a durable subscription it
+    /// does not: what a dead link sent of it is good, and needs no acknowledgement.
+    comes_again: bool,
+    /// Of the consumer's buffer when it was taken out.
+    generation: u64,
+    messages: Vec<Dispatched>,
+    /// How many of the last the broker has not heard to be delivered; below zero when it has heard of
+    /// more than are handed out, because they were rolled back.
+    unannounced: i32,
+    /// What is to be said when the transaction has ended, the consumer being gone.
+    goodbye: Option<Command>,
+}
+
+/// A message on its way to the application.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    pub(crate) consumer: ConsumerId,
+    pub(crate) destination: Destination,
+    pub(crate) prefetch: u32,
+    pub(crate) comes_again: bool,
+    pub(crate) generation: u64,
+    pub(crate) dispatched: Dispatched,
+}
+
+/// What is to be handed out again: to whom, out of which generation of its buffer.
+pub(super) type Returned = (ConsumerId, u64, Vec<Dispatched>);
+
+/// Whether the open transaction can be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// On whichever link there is: it has received nothing.
+    Free,
+    /// On this link alone, which dispatched what it received.
+    Bound(LinkId),
+    /// No more.
+    Doomed,
+}
+
+impl TransactionCore {
+    pub(super) fn new(connection: ConnectionId) -> Self {
+        Self { connection, open: None, is_doomed: false, consumers: HashMap::new() }
+    }
+
+    pub(super) const fn id(&self) -> Option<&TransactionId> {
+        self.open.as_ref()
+    }
+
+    /// Begins a transaction with this number, unless one is open. What to tell the broker.
+    pub(super) fn begin(&mut self, number: impl FnOnce() -> i64) -> Option<TransactionInfo> {
+        if self.open.is_some() {
+            return None;
+        }
+        let connection_id = Some(self.connection.clone());
+        let local = LocalTransactionId { value: number(), connection_id };
+        self.open = Some(TransactionId::Local(local));
+        self.step(TransactionInfo::BEGIN)
+    }
+
+    /// A step of the open transaction.
+    pub(super) fn step(&self, transaction_type: i8) -> Option<TransactionInfo> {
+        Some(TransactionInfo {
+            connection_id: Some(self.connection.clone()),
+            transaction_id: Some(self.open.clone()?),
+            transaction_type,
+            ..TransactionInfo::default()
+        })
+    }
+
+    /// A message is about to be handed out. What to tell the broker, over the link of the message.
+    pub(super) fn on_delivered(&mut self, delivered: Delivered) -> Option<MessageAck> {
+        let Delivered { consumer, destination, prefetch, comes_again, generation, dispatched } =
+            delivered;
+        let link = dispatched.link;
+        let received = self.consumers.entry(consumer.clone()).or_insert_with(|| Received {
+            destination,
+            link,
+            comes_again,
+            generation,
+            messages: Vec::new(),
+            unannounced: 0,
+            goodbye: None,
+        });
+        if received.link != link {
+            // Java: ActiveMQMessageConsumer.inProgressClearRequired makes it one to be rolled back.
+            self.is_doomed |= comes_again && !received.messages.is_empty();
+            if comes_again {
+                received.messages.clear();
+            }
+            received.unannounced = 0;
+            received.link = link;
+        }
+        received.generation = generation;
+        received.messages.push(dispatched);
+        received.unannounced += 1;
+        // Java: ActiveMQMessageConsumer.ackLater moves the window at half the prefetch.
+        let unannounced = usize::try_from(received.unannounced).unwrap_or_default();
+        let is_due = prefetch > 0 && unannounced * 2 >= prefetch as usize;
+        if !is_due || received.messages.len() > MOST_RECEIVED {
+            return None;
+        }
+        received.unannounced = 0;
+        let from = received.messages.len() - unannounced;
+        received.ack(&consumer, self.open.as_ref(), MessageAck::DELIVERED, from)
+    }
+
+    /// Whether it can be committed, this being the link there is.
+    pub(super) fn standing(&self, current: Option<LinkId>) -> Standing {
+        let links = self.consumers.values().filter(|received| !received.messages.is_empty());
+        let mut standing = if self.is_doomed { Standing::Doomed } else { Standing::Free };
+        for received in links {
+            if Some(received.link) != current {
+                if received.comes_again {
+                    standing = Standing::Doomed;
+                }
+            } else if standing == Standing::Free {
+                standing = Standing::Bound(received.link);
+            }
+        }
+        standing
+    }
+
+    /// The acknowledgements of all it received over this link.
+    pub(super) fn acks(&self, link: LinkId) -> Vec<MessageAck> {
+        let consumers = self.consumers.iter().filter(|(_, received)| received.link == link);
+        let acks = consumers.filter_map(|(consumer, received)| {
+            let from = received.messages.iter().position(|message| message.link == link)?;
+            received.ack(consumer, self.open.as_ref(), MessageAck::STANDARD, from)
+        });
+        acks.collect()
+    }
+
+    /// It ended, and what it received does not come again from here. What is to be said of consumers
+    /// that are gone.
+    pub(super) fn ended(&mut self) -> Vec<Command> {
+        self.open = None;
+        self.is_doomed = false;
+        for received in self.consumers.values_mut() {
+            received.messages.clear();
+            received.unannounced = 0;
+        }
+        let gone: Vec<Command> =
+            self.consumers.values_mut().filter_map(|received| received.goodbye.take()).collect();
+        // What is left of a consumer is a count of zero: it begins again with its next message.
+        self.consumers.clear();
+        gone
+    }
+
+    /// It was rolled back. What it received over the link that is there is handed out again, in the same
+    /// order; the rest comes again from the broker.
+    pub(super) fn rolled_back(&mut self, current: Option<LinkId>) -> Vec<Returned> {
+        self.open = None;
+        self.is_doomed = false;
+        let mut returned = Vec::new();
+        for (consumer, received) in &mut self.consumers {
+            let mut messages = std::mem::take(&mut received.messages);
+            let is_gone = received.comes_again && Some(received.link) != current;
+            if received.goodbye.is_some() || is_gone {
+                received.unannounced = 0;
+                continue;
+            }
+            let count = i32::try_from(messages.len()).unwrap_or(i32::MAX);
+            // The broker has moved its window for these already.
+            received.unannounced = received.unannounced.saturating_sub(count);
+            for message in &mut messages {
+                message.redelivery_counter = message.redelivery_counter.saturating_add(1);
+            }
+            if !messages.is_empty() {
+                returned.push((consumer.clone(), received.generation, messages));
+            }
+        }
+        returned
+    }
+
+    /// What is to be said of consumers that are gone, after a rollback.
+    pub(super) fn take_goodbyes(&mut self) -> Vec<Command> {
+        let gone = self.consumers.extract_if(|_, received| received.goodbye.is_some());
+        gone.filter_map(|(_, received)| received.goodbye).collect()
+    }
+
+    /// A consumer is gone. `unseen` was noted as handed out and was not. Gives the goodbye back when it
+    /// can be said at once; else it is said when the transaction has ended.
+    ///
+    /// Java: ActiveMQMessageConsumer.close waits for the transaction. A broker ignores the
+    /// acknowledgements of a consumer that it has removed.
+    pub(super) fn on_gone(
+        &mut self,
+        consumer: &ConsumerId,
+        unseen: Option<&MessageId>,
+        goodbye: Command,
+    ) -> Option<Command> {
+        let Some(received) = self.consumers.get_mut(consumer) else { return Some(goodbye) };
+        let is_last = |last: &Dispatched| last.message.message_id.as_ref() == unseen;
+        if unseen.is_some() && received.messages.last().is_some_and(is_last) {
+            received.messages.pop();
+        }
+        if received.messages.is_empty() {
+            self.consumers.remove(consumer);
+            return Some(goodbye);
+        }
+        received.goodbye = Some(goodbye);
+        None
+    }
+}
+
+impl Received {
+    /// An acknowledgement of the messages from this place on; `None` when there are none.
+    fn ack(
+        &self,
+        consumer: &ConsumerId,
+        transaction: Option<&TransactionId>,
+        ack_type: i8,
+        from: usize,
+    ) -> Option<MessageAck> {
+        let messages = self.messages.get(from..)?;
+        Some(MessageAck {
+            destination: Some(self.destination.clone()),
+            transaction_id: transaction.cloned(),
+            consumer_id: Some(consumer.clone()),
+            ack_type,
+            first_message_id: messages.first()?.message.message_id.clone(),
+            last_message_id: messages.last()?.message.message_id.clone(),
+            message_count: i32::try_from(messages.len()).unwrap_or(i32::MAX),
+            ..MessageAck::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rewire_protocol::Message;
+
+    use super::*;
+    use crate::tests::link;
+
+    fn connection() -> ConnectionId {
+        ConnectionId::new("ID:t:1")
+    }
+
+    fn consumer() -> ConsumerId {
+        connection().session(1).consumer(1)
+    }
+
+    fn core() -> TransactionCore {
+        let mut core = TransactionCore::new(connection());
+        assert!(core.begin(|| 7).is_some());
+        core
+    }
+
+    type Shown = (i8, i64, i64, i32);
+
+    fn deliver(core: &mut TransactionCore, on: u64, number: i64) -> Option<Shown> {
+        deliver_of(core, on, number, true)
+    }
+
+    fn deliver_of(
+        core: &mut TransactionCore,
+        on: u64,
+        number: i64,
+        comes_again: bool,
+    ) -> Option<Shown> {
+        let message_id = Some(connection().session(1).producer(1).message(number));
+        let message = Box::new(Message { message_id, ..Message::default() });
+        let ack = core.on_delivered(Delivered {
+            consumer: consumer(),
+            destination: Destination::queue("Q"),
+            prefetch: 4,
+            comes_again,
+            generation: on,
+            dispatched: Dispatched { link: link(on), message, redelivery_counter: 0 },
+        });
+        ack.map(|ack| show(&ack))
+    }
+
+    fn show(ack: &MessageAck) -> Shown {
+        assert!(ack.transaction_id.is_some());
+        let number = |id: &Option<MessageId>| id.as_ref().unwrap().producer_sequence_id;
+        let (first, last) = (number(&ack.first_message_id), number(&ack.last_message_id));
+        (ack.ack_type, first, last, ack.message_count)
+    }
+
+    fn acks(core: &TransactionCore, on: u64) -> Vec<Shown> {
+        core.acks(link(on)).iter().map(show).collect()
+    }
+
+    #[test]
+    fn it_begins_with_the_first_work_and_once() {
+        let mut core = TransactionCore::new(connection());
+        assert!(core.step(TransactionInfo::ROLLBACK).is_none());
+        let begin = core.begin(|| 7).unwrap();
+        assert_eq!(begin.transaction_type, TransactionInfo::BEGIN);
+        assert!(core.begin(|| unreachable!()).is_none());
+        core.ended();
+        assert_ne!(core.begin(|| 8).unwrap().transaction_id, begin.transaction_id);
+    }
+
+    #[test]
+    fn the_window_moves_at_half_the_prefetch_and_all_is_acknowledged_at_the_end() {
+        let mut core = core();
+        assert_eq!(deliver(&mut core, 1, 1), None);
+        assert_eq!(deliver(&mut core, 1, 2), Some((MessageAck::DELIVERED, 1, 2, 2)));
+        assert_eq!(deliver(&mut core, 1, 3), None);
+        assert_eq!(core.standing(Some(link(1))), Standing::Bound(link(1)));
+        assert_eq!(acks(&core, 1), [(MessageAck::STANDARD, 1, 3, 3)]);
+        assert!(core.ended().is_empty());
+        assert_eq!((acks(&core, 1), core.standing(None)), (vec![], Standing::Free));
+    }
+
+    #[test]
+    fn what_was_rolled_back_is_handed_out_again_counted_and_not_announced_twice() {
+        let mut core = core();
+        for number in 1..=3 {
+            deliver(&mut core, 1, number);
+        }
+        let returned = core.rolled_back(Some(link(1)));
+        let (to, generation, messages) = &returned[0];
+        assert_eq!((returned.len(), to, *generation), (1, &consumer(), 1));
+        let counted: Vec<_> = messages
+            .iter()
+            .map(|m| {
+                (m.message.message_id.as_ref().unwrap().producer_sequence_id, m.redelivery_counter)
+            })
+            .collect();
+        assert_eq!(counted, [(1, 1), (2, 1), (3, 1)]);
+        core.begin(|| 8);
+        for number in 1..=3 {
+            assert_eq!(deliver(&mut core, 1, number), None, "{number} was announced");
+        }
+        assert_eq!(deliver(&mut core, 1, 4), Some((MessageAck::DELIVERED, 3, 4, 2)));
+    }
+
+    #[test]
+    fn what_a_dead_link_dispatched_dooms_it_and_is_not_handed_out_again() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        assert_eq!(core.standing(None), Standing::Doomed);
+        assert_eq!(core.standing(Some(link(2))), Standing::Doomed);
+        deliver(&mut core, 2, 1);
+        assert_eq!(core.standing(Some(link(2))), Standing::Doomed);
+        assert_eq!(acks(&core, 2), [(MessageAck::STANDARD, 1, 1, 1)]);
+        assert_eq!(core.rolled_back(Some(link(2))).len(), 1);
+        core.begin(|| 8);
+        deliver(&mut core, 2, 1);
+        assert_eq!(core.standing(Some(link(2))), Standing::Bound(link(2)));
+        assert!(core.rolled_back(None).is_empty());
+    }
+
+    #[test]
+    fn what_does_not_come_again_neither_dooms_it_nor_is_lost_by_a_rollback() {
+        let mut core = core();
+        deliver_of(&mut core, 1, 1, false);
+        assert_eq!(core.standing(None), Standing::Free);
+        deliver_of(&mut core, 2, 2, false);
+        assert_eq!(core.standing(Some(link(2))), Standing::Bound(link(2)));
+        assert_eq!(acks(&core, 2), [(MessageAck::STANDARD, 2, 2, 1)]);
+        let returned = core.rolled_back(Some(link(3)));
+        assert_eq!(returned[0].2.len(), 2);
+    }
+
+    #[test]
+    fn a_consumer_that_is_gone_is_removed_when_what_it_received_is_settled() {
+        let goodbye = || Command::from(rewire_protocol::RemoveInfo::default());
+        let mut core = core();
+        assert!(core.on_gone(&consumer(), None, goodbye()).is_some());
+        deliver(&mut core, 1, 1);
+        assert!(core.on_gone(&consumer(), None, goodbye()).is_none());
+        assert_eq!(acks(&core, 1).len(), 1);
+        assert_eq!(core.ended().len(), 1);
+
+        core.begin(|| 8);
+        deliver(&mut core, 1, 2);
+        core.on_gone(&consumer(), None, goodbye());
+        assert!(core.rolled_back(Some(link(1))).is_empty());
+        assert_eq!(core.take_goodbyes().len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_nobody_got_to_see_is_not_acknowledged() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        deliver(&mut core, 1, 2);
+        let unseen = connection().session(1).producer(1).message(2);
+        let goodbye = Command::from(rewire_protocol::RemoveInfo::default());
+        core.on_gone(&consumer(), Some(&unseen), goodbye);
+        assert_eq!(acks(&core, 1), [(MessageAck::STANDARD, 1, 1, 1)]);
+    }
+}

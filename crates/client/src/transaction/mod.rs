@@ -1,0 +1,134 @@
+//! `TransactedSession`: what is sent and received is done together, or not at all.
+
+mod core;
+mod task;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+pub(crate) use self::core::Delivered;
+use self::task::End;
+pub(crate) use self::task::{Gone, Work, start};
+use crate::connection::Shared;
+use crate::consumer::ConsumerBuilder;
+use crate::destination::ToDestination;
+use crate::error::{Error, Result};
+use crate::producer::Producer;
+use crate::session::Session;
+
+/// A session whose work is done together. From
+/// [`Connection::transacted_session`](crate::Connection::transacted_session).
+///
+/// A transaction begins with the first message that a producer sends or a consumer hands out, and ends
+/// with [`commit`](Self::commit) or [`rollback`](Self::rollback); then the next begins. What is sent is
+/// not to be seen before the commit, what is received is acknowledged with it.
+///
+/// A transaction that has only sent goes on through a failover: it is repeated on the next broker, and
+/// has room for 10,000 messages or 64 MiB together with the other open transactions of its connection; a
+/// message beyond that is refused, and the commit rolls back. A transaction that has received cannot go
+/// on: its acknowledgements belong to the broker that is gone. Its commit
+/// rolls back, says [`RolledBack`](crate::ErrorKind::RolledBack), and its messages come again.
+///
+/// What a transaction has received is kept until it ends. After 10,000 messages a consumer gets no more
+/// than its prefetch allows.
+///
+/// Dropped with all that was made from it, the open transaction is rolled back.
+///
+/// ```no_run
+/// # async fn example(connection: rewire::Connection) -> rewire::Result<()> {
+/// use rewire::{ErrorKind, Queue};
+///
+/// let session = connection.transacted_session().await?;
+/// let mut orders = session.consumer(&Queue::new("ORDERS")).await?;
+/// let invoices = session.producer(&Queue::new("INVOICES")).await?;
+/// while let Some(order) = orders.next().await.transpose()? {
+///     invoices.send(format!("for {:?}", order.message().body_text()?)).await?;
+///     match session.commit().await {
+///         Ok(()) => {}
+///         Err(error) if error.kind() == ErrorKind::RolledBack => {} // the order comes again
+///         Err(error) => return Err(error), // in doubt: one broker may have done it
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+pub struct TransactedSession {
+    session: Session,
+}
+
+impl TransactedSession {
+    pub(crate) async fn open(connection: Arc<Shared>) -> Result<Self> {
+        Ok(Self { session: Session::open_transacted(connection).await? })
+    }
+
+    /// Makes a producer that sends to this destination, in the session's transactions.
+    ///
+    /// Its messages have left when a `send` returns; whether a broker has them says the commit. One that
+    /// a broker did not take, or that was lost here, makes the commit roll back.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the producer is removed again.
+    pub async fn producer(&self, destination: &impl ToDestination) -> Result<Producer> {
+        self.session.producer(destination).await
+    }
+
+    /// Begins to describe a consumer; await the builder to make it. What it hands out is acknowledged by
+    /// the commit. Dropped in an open transaction in which it handed out messages, it stays at the broker
+    /// until the transaction ends.
+    pub fn consumer(&self, destination: &impl ToDestination) -> ConsumerBuilder {
+        self.session.consumer(destination)
+    }
+
+    /// Does all that was sent and received since the last end. Nothing to do is done at once.
+    ///
+    /// # Errors
+    ///
+    /// - [`RolledBack`](crate::ErrorKind::RolledBack): nothing of it was done. It can be tried again.
+    ///   What was received comes again.
+    /// - [`InDoubt`](crate::ErrorKind::InDoubt): the broker died over it and may have done it all, or
+    ///   nothing. It is not asked for again, because that could do it twice. Java reports such a commit
+    ///   as rolled back, which it may not be.
+    /// - Others: the connection has ended, and nothing was done.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing happens. Dropped later, it is committed all the same, and
+    /// the outcome is lost.
+    pub async fn commit(&self) -> Result<()> {
+        self.end(End::Commit).await
+    }
+
+    /// Undoes all that was sent and received since the last end. What was received is handed out again, in
+    /// the same order, at once and with a higher [`redelivery_counter`](crate::Delivery::redelivery_counter).
+    ///
+    /// # Errors
+    ///
+    /// When the connection has ended, which rolls back too.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing happens. Dropped later, it is rolled back all the same.
+    pub async fn rollback(&self) -> Result<()> {
+        self.end(End::Rollback).await
+    }
+
+    async fn end(&self, how: End) -> Result<()> {
+        let Some(work) = self.session.work() else { return Err(Error::closed()) };
+        let (done, is_done) = oneshot::channel();
+        // The task lives as long as the session.
+        work.send(Work::End { how, done }).await.map_err(|_| Error::closed())?;
+        is_done.await.map_err(|_| Error::closed())?
+    }
+}
+
+impl fmt::Debug for TransactedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TransactedSession").field(&self.session).finish()
+    }
+}
