@@ -108,9 +108,10 @@ impl ConnectionBuilder {
     async fn connect(self) -> Result<Connection> {
         let uri = self.uri.parse::<FailoverUri>();
         let uri = uri.map_err(|error| Error::config(&error))?;
-        let (transport, deliveries) = FailoverTransport::start(&uri, self.config);
+        let (transport, deliveries, receiver) =
+            FailoverTransport::start_listening(&uri, self.config);
         if let Some(mut listener) = self.listener {
-            let mut events = Events { receiver: transport.events() };
+            let mut events = Events { receiver };
             tokio::spawn(async move {
                 while let Some(event) = events.next().await {
                     listener(event);

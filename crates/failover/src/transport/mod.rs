@@ -155,9 +155,24 @@ impl FailoverTransport {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn start(uri: &FailoverUri, config: TransportConfig) -> (Self, Deliveries) {
+        let (transport, deliveries, _) = Self::start_listening(uri, config);
+        (transport, deliveries)
+    }
+
+    /// Like [`start`](Self::start), with all that happens from the first attempt on: whoever asks for
+    /// [`events`](Self::events) afterwards may have missed it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn start_listening(
+        uri: &FailoverUri,
+        config: TransportConfig,
+    ) -> (Self, Deliveries, broadcast::Receiver<Event>) {
         let (submissions, submitted) = mpsc::channel(SUBMISSIONS);
         let (deliveries, delivered) = mpsc::channel(config.deliveries.max(1));
-        let (events, _) = broadcast::channel(config.events.max(1));
+        let (events, listener) = broadcast::channel(config.events.max(1));
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
         let (clearing, cleared) = watch::channel(None);
@@ -168,7 +183,7 @@ impl FailoverTransport {
         let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
         let close_timeout = close_timeout(uri);
         let shared = Shared { submissions, events, views, ended, closing, close_timeout };
-        (Self { shared: Arc::new(shared) }, deliveries)
+        (Self { shared: Arc::new(shared) }, deliveries, listener)
     }
 
     /// Sends a command and waits for the answer, through any number of failovers.
