@@ -8,6 +8,7 @@ mod client;
 mod deadlines;
 mod jms;
 mod messages;
+mod silence;
 mod topology;
 mod transactions;
 

@@ -13,7 +13,11 @@ const UNWANTED: [&str; 5] = ["backoff", "instant", "async-std", "rustls-pemfile"
 /// Checks every wall, and fails at the first that has a hole.
 pub(crate) fn run() -> Done {
     chore::run(cargo(["check", "-p", "rewire-protocol"]))?;
-    chore::run(cargo(["check", "-p", "rewire-failover", "--no-default-features"]))?;
+    let failover = ["check", "-p", "rewire-failover", "--no-default-features"];
+    chore::run(cargo(failover))?;
+    for features in ["tokio", "tokio,tls", "tokio,http"] {
+        chore::run(cargo(failover.iter().copied().chain(["--features", features])))?;
+    }
     let tree = |arguments: &[&str]| {
         let common = ["tree", "--prefix", "none", "--format", "{p}", "--target", "all"];
         chore::output(cargo(common.iter().chain(arguments).copied()))

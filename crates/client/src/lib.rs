@@ -64,7 +64,10 @@ pub use rewire_failover::core::{
 };
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
-pub use rewire_failover::{DialError, GaveUp, LostReason, Noticed};
+pub use rewire_failover::{
+    Credentials, CredentialsProvider, DialError, GaveUp, LostReason, Noticed, ProviderError,
+    Providing,
+};
 pub use rewire_protocol::{
     Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
 };

@@ -63,10 +63,10 @@ impl Producer {
         };
         // Made first, it is also removed if this future is dropped.
         let mut producer =
-            Self { session, id, destination, turn: Mutex::new(0), is_declared: true };
-        let accepted = producer.session.connection.request("the producer", info).await;
-        producer.is_declared = accepted.is_ok();
-        accepted.map(|()| producer)
+            Self { session, id, destination, turn: Mutex::new(0), is_declared: false };
+        let connection = &producer.session.connection;
+        connection.declare("the producer", info, &mut producer.is_declared).await?;
+        Ok(producer)
     }
 
     /// Sends a message and waits until a broker has it, through any number of failovers.

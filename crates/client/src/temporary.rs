@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::connection::Shared;
 use crate::destination::ToDestination;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A queue that only this connection may consume from, and that ends when this value is dropped. From
 /// [`Session::temporary_queue`](crate::Session::temporary_queue).
@@ -90,20 +90,18 @@ impl Temporary {
     async fn open(connection: Arc<Shared>, kind: DestinationKind) -> Result<Self> {
         let destination = Destination { kind, physical_name: connection.next_temporary().into() };
         // Made first, it is also removed if this future is dropped.
-        let mut temporary = Self { connection, destination, is_declared: true };
+        let mut temporary = Self { connection, destination, is_declared: false };
         let info = temporary.info(DestinationInfo::ADD);
-        let accepted = temporary.connection.request("the temporary destination", info).await;
-        temporary.is_declared = accepted.is_ok();
-        accepted.map(|()| temporary)
+        let Self { connection, is_declared, .. } = &mut temporary;
+        connection.declare("the temporary destination", info, is_declared).await?;
+        Ok(temporary)
     }
 
     async fn delete(mut self) -> Result<()> {
         let info = self.info(DestinationInfo::REMOVE);
-        let answer = self.connection.transport.request(info.into()).await;
-        self.is_declared = false;
-        answer
-            .map(drop)
-            .map_err(|error| Error::request("removing the temporary destination", error))
+        let Self { connection, is_declared, .. } = &mut self;
+        let what = "removing the temporary destination";
+        connection.remove_declared(what, info.into(), is_declared).await
     }
 
     fn info(&self, operation_type: i8) -> DestinationInfo {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use rewire_protocol::{DecodeError, EncodeError, LinkError, Throwable};
+use rewire_protocol::{DecodeError, EncodeError, LinkError, SilenceLimit, Throwable};
 
 /// Why one attempt at one broker failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum DialError {
     /// The peer took the connection and then did not become a broker.
     #[error("handshake failed: {0}")]
     Handshake(String),
+    /// The provider of credentials had none.
+    #[error("no credentials: {0}")]
+    Credentials(String),
     /// The scheme of the address cannot be dialled.
     #[error("{0}")]
     Unsupported(String),
@@ -40,7 +43,7 @@ impl From<LostReason> for DialError {
             LostReason::Closed
             | LostReason::Io(_)
             | LostReason::Write(_)
-            | LostReason::Silent(_)
+            | LostReason::Silent { .. }
             | LostReason::WriteStuck(_)
             | LostReason::Malformed(_)
             | LostReason::Misbehaved(_) => Self::Handshake(reason.to_string()),
@@ -64,9 +67,14 @@ pub enum LostReason {
     /// TLS broke, or the broker ended it.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// Nothing came for too long.
-    #[error("nothing heard for {} ms", .0.as_millis())]
-    Silent(Duration),
+    /// Nothing came for longer than an option allows.
+    #[error("nothing heard for {} ms ({})", .silence.as_millis(), .limit.option())]
+    Silent {
+        /// How long.
+        silence: Duration,
+        /// Which option.
+        limit: SilenceLimit,
+    },
     /// A write made no headway for as long as `soWriteTimeout` allows.
     #[error("a write made no headway for {} ms", .0.as_millis())]
     WriteStuck(Duration),
@@ -111,7 +119,7 @@ impl LostReason {
             | Self::Malformed(_)
             | Self::Misbehaved(_) => Noticed::Read,
             Self::Write(_) | Self::WriteStuck(_) => Noticed::Write,
-            Self::Silent(_) => Noticed::Silence,
+            Self::Silent { .. } => Noticed::Silence,
         }
     }
 }
@@ -120,7 +128,7 @@ impl From<LinkError> for LostReason {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Malformed(error) => Self::Malformed(error),
-            LinkError::Silent { silence } => Self::Silent(silence),
+            LinkError::Silent { silence, limit } => Self::Silent { silence, limit },
             other => Self::Misbehaved(other.to_string()),
         }
     }
@@ -178,6 +186,9 @@ pub enum GaveUp {
     /// The option `timeout` ran out.
     #[error("no broker within the timeout of {} ms", .0.as_millis())]
     TimedOut(Duration),
+    /// The option `requestTimeout` ran out before an answer came.
+    #[error("no answer within the request timeout of {} ms", .0.as_millis())]
+    NoAnswer(Duration),
     /// As many attempts failed as the options allow.
     #[error("gave up after {}, the last broker {broker}: {error}", rounds(*.attempts))]
     Exhausted {

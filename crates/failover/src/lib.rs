@@ -8,10 +8,12 @@
 //!   the default feature `tls`.
 
 pub mod core;
+mod credentials;
 mod error;
 pub mod tracker;
 #[cfg(feature = "tokio")]
 pub mod transport;
 pub mod uri;
 
+pub use credentials::{Credentials, CredentialsProvider, ProviderError, Providing};
 pub use error::{DialError, GaveUp, LostReason, Noticed, RequestError};

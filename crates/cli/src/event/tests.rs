@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use rewire::{DialError, GaveUp, LostReason, MoveReason};
 use rewire_failover::core::{
-    Completion, DialTimes, FailoverCore, Input, LinkId, Output, QueueLimits, Request, RequestId,
+    Completion, DialTimes, FailoverCore, Greeting, Input, LinkId, Output, QueueLimits, Request,
+    RequestId,
 };
 use rewire_failover::uri::FailoverUri;
-use rewire_protocol::{ConnectionId, ConnectionInfo, Response};
+use rewire_protocol::{ConnectionId, ConnectionInfo, Response, SilenceLimit};
 
 use super::*;
 
@@ -39,19 +40,21 @@ fn failover() -> Vec<Event> {
     let resolve = Some(Duration::from_micros(200));
     let times = DialTimes { resolve, connect: Some(millis(1)), ..DialTimes::default() };
     let good = DialTimes { handshake: Some(millis(3)), ..times };
+    let (silence, limit) = (millis(30_000), SilenceLimit::MaxInactivityDuration);
+    let silent = LostReason::Silent { silence, limit };
     let answer = || Response { correlation_id: 1, ..Response::default() };
 
     happen(0, Input::Start);
     let connection_id = Some(ConnectionId::new("ID:test:1"));
     let command = ConnectionInfo { connection_id, ..ConnectionInfo::default() }.into();
     let (id, completion) = (RequestId::new(1), Completion::Answered);
-    happen(0, Input::Submit(Request { id, command, completion, link: None }));
-    happen(5, Input::Dialed(link(1), Ok(()), good));
+    happen(0, Input::Submit(Request { id, command, completion, link: None, submitted: None }));
+    happen(5, Input::Dialed(link(1), Ok(Greeting::default()), good));
     happen(1, Input::Received(link(1), answer().into()));
-    happen(500, Input::Lost(link(1), LostReason::Silent(millis(30_000))));
+    happen(500, Input::Lost(link(1), silent));
     happen(10, Input::Timeout);
     happen(2, Input::Dialed(link(2), Err(refused()), times));
-    happen(5, Input::Dialed(link(3), Ok(()), good));
+    happen(5, Input::Dialed(link(3), Ok(Greeting::default()), good));
     happen(7, Input::Received(link(3), answer().into()));
     events
 }
@@ -86,11 +89,11 @@ fn each_event_is_a_line_and_an_incident_is_a_line_and_what_stands_below_it() {
             "2026-11-21 03:00:00.000Z  incident        first connection: tcp://a:61616 reached after 5.0 ms",
             "    tried     1 attempt in 1 round",
             "         +0.0 ms  tcp://a:61616  link made after 5.0 ms (resolve 0.2 ms, connect 1.0 ms, handshake 3.0 ms)",
-            "2026-11-21 03:00:00.000Z  interrupted     tcp://a:61616: nothing heard for 30000 ms",
+            "2026-11-21 03:00:00.000Z  interrupted     tcp://a:61616: nothing heard for 30000 ms (maxInactivityDuration)",
             "2026-11-21 03:00:00.000Z  attempt failed  tcp://b:61616, round 1: cannot connect: 10.0.0.2:61616: Connection refused",
             "2026-11-21 03:00:00.000Z  resumed         tcp://a:61616 after 24 ms, 2 commands replayed, 0 requests sent again",
             "2026-11-21 03:00:00.000Z  incident        interruption: tcp://a:61616 lost, tcp://a:61616 reached after 24.0 ms",
-            "    cause     nothing heard for 30000 ms, noticed by silence",
+            "    cause     nothing heard for 30000 ms (maxInactivityDuration), noticed by silence",
             "    tried     2 attempts in 1 round, 10.0 ms spent waiting",
             "        +10.0 ms  tcp://b:61616  failed after 2.0 ms: cannot connect: 10.0.0.2:61616: Connection refused (resolve 0.2 ms, connect 1.0 ms)",
             "        +12.0 ms  tcp://a:61616  link made after 12.0 ms (resolve 0.2 ms, connect 1.0 ms, handshake 3.0 ms, replay 7.0 ms)",
@@ -117,7 +120,7 @@ fn someone_who_waits_is_told_in_sentences() {
         sentences,
         [
             "connected to tcp://a:61616",
-            "lost tcp://a:61616: nothing heard for 30000 ms",
+            "lost tcp://a:61616: nothing heard for 30000 ms (maxInactivityDuration)",
             "tcp://b:61616: cannot connect: 10.0.0.2:61616: Connection refused (round 1)",
             "now on tcp://a:61616, after 24 ms",
             "moving from tcp://a:61616 to tcp://b:61616: the cluster is balanced anew",
@@ -155,7 +158,7 @@ fn failover_object() -> Value {
         "event": "incident",
         "cause": {
             "broker": A,
-            "reason": "nothing heard for 30000 ms",
+            "reason": "nothing heard for 30000 ms (maxInactivityDuration)",
             "noticed_by": "silence",
         },
         "outage_ms": 24.0,

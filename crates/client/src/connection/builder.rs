@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use rewire_failover::CredentialsProvider;
 use rewire_failover::core::Event;
 use rewire_failover::transport::{FailoverTransport, TransportConfig};
 use rewire_failover::uri::FailoverUri;
@@ -13,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::router::Router;
-use super::{CLOSE_DEADLINE, Connection, Events, Shared, ids};
+use super::{Connection, Events, Shared, ids};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
@@ -58,6 +59,27 @@ impl ConnectionBuilder {
         self
     }
 
+    /// Asks `provider` on every attempt at a broker who the client is, for passwords and tokens that do not
+    /// last. It is given the broker's address, has 10 seconds, and may fail: then the attempt has failed,
+    /// and the next broker is tried. By default nobody is asked.
+    ///
+    /// ```no_run
+    /// use rewire::{Connection, Credentials};
+    ///
+    /// # async fn token() -> std::io::Result<String> { Ok(String::new()) }
+    /// # async fn example() -> rewire::Result<()> {
+    /// let connection = Connection::builder("failover:(tcp://a:61616,tcp://b:61616)")
+    ///     .credentials_provider(|_broker: String| async {
+    ///         Ok::<_, std::io::Error>(Credentials::new("billing", token().await?))
+    ///     })
+    ///     .await?;
+    /// # drop(connection); Ok(()) }
+    /// ```
+    pub fn credentials_provider(mut self, provider: impl CredentialsProvider) -> Self {
+        self.config.credentials = Some(Arc::new(provider));
+        self
+    }
+
     /// Calls `listener` with what happens to the connection, from the first attempt on, while the other
     /// way to hear of it, [`Connection::events`], begins when it is made. It must not block.
     pub fn listener(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
@@ -86,9 +108,10 @@ impl ConnectionBuilder {
     async fn connect(self) -> Result<Connection> {
         let uri = self.uri.parse::<FailoverUri>();
         let uri = uri.map_err(|error| Error::config(&error))?;
-        let (transport, deliveries) = FailoverTransport::start(&uri, self.config);
+        let (transport, deliveries, receiver) =
+            FailoverTransport::start_listening(&uri, self.config);
         if let Some(mut listener) = self.listener {
-            let mut events = Events { receiver: transport.events() };
+            let mut events = Events { receiver };
             tokio::spawn(async move {
                 while let Some(event) = events.next().await {
                     listener(event);
@@ -120,7 +143,7 @@ impl ConnectionBuilder {
             ..ConnectionInfo::default()
         };
         if let Err(error) = transport.request(info.into()).await {
-            transport.close(CLOSE_DEADLINE).await;
+            transport.close(transport.close_timeout()).await;
             return Err(Error::request("the connection", error));
         }
         let runtime = Handle::current();

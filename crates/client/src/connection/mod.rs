@@ -7,13 +7,14 @@ pub(crate) mod router;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
+use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, timeout};
 
 pub use self::builder::ConnectionBuilder;
 pub(crate) use self::ids::now_ms;
@@ -22,9 +23,6 @@ use self::router::RouteChange;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::SessionBuilder;
 use crate::transaction::TransactedSession;
-
-/// How long a broker has to hear of the end, and then the link to close.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection to whichever broker is there. A clone is another handle to the same one.
 ///
@@ -149,8 +147,9 @@ impl Connection {
 
     /// Closes the connection, for all its handles: what waits fails, the broker is told.
     ///
-    /// Waits 5 seconds at most for the broker to answer and as long again for the link to close, which
-    /// goes on after that.
+    /// Takes as long as `closeTimeout` says at most, whatever else is under way: 15 seconds by default.
+    /// The broker has three quarters of it to answer, and the rest is for the link to close, which goes
+    /// on after that.
     ///
     /// # Errors
     ///
@@ -158,13 +157,20 @@ impl Connection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before the broker has answered, the connection stays open until its handles are gone.
+    /// Dropped, the closing goes on, once it has begun.
     pub async fn close(&self) -> Result<()> {
-        let goodbye = self.shared.remove(self.shared.id.clone().into(), NONE_DELIVERED);
-        let request = self.shared.transport.request(goodbye);
-        // A broker that does not answer notices when the link closes.
-        let _ = tokio::time::timeout(CLOSE_DEADLINE, request).await;
-        self.shared.transport.close(CLOSE_DEADLINE).await;
+        let shared = self.shared.clone();
+        let closing = self.shared.runtime.spawn(async move {
+            let goodbye = shared.remove(shared.id.clone().into(), NONE_DELIVERED);
+            let transport = &shared.transport;
+            let limit = transport.close_timeout();
+            let begin = Instant::now();
+            // A broker that does not answer notices when the link closes.
+            let _ = timeout(limit * 3 / 4, transport.request(goodbye)).await;
+            transport.close(limit.saturating_sub(begin.elapsed())).await;
+        });
+        // It is only cut short when the runtime ends.
+        let _ = closing.await;
         Ok(())
     }
 }
@@ -198,6 +204,33 @@ impl Shared {
     pub(crate) async fn request(&self, what: &str, command: impl Into<Command>) -> Result<()> {
         let answer = self.transport.request(command.into()).await;
         answer.map(drop).map_err(|error| Error::request(what, error))
+    }
+
+    /// Declares something to a broker. `is_declared` says at every moment, also when this future is dropped,
+    /// whether a broker may have heard of it, so that it is to be removed there.
+    pub(crate) async fn declare(
+        &self,
+        what: &str,
+        command: impl Into<Command>,
+        is_declared: &mut bool,
+    ) -> Result<()> {
+        let pending = self.transport.submit(command.into(), Completion::Answered, None).await;
+        *is_declared = true;
+        let answer = pending.await;
+        *is_declared = answer.as_ref().err().is_none_or(RequestError::is_in_doubt);
+        answer.map(drop).map_err(|error| Error::request(what, error))
+    }
+
+    /// Says that something declared is no more, and waits for the answer.
+    pub(crate) async fn remove_declared(
+        &self,
+        what: &str,
+        goodbye: Command,
+        is_declared: &mut bool,
+    ) -> Result<()> {
+        let pending = self.transport.submit(goodbye, Completion::Answered, None).await;
+        *is_declared = false;
+        pending.await.map(drop).map_err(|error| Error::request(what, error))
     }
 
     /// Hands a command to the link, if one is there; nobody waits for more.

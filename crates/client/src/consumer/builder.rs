@@ -145,9 +145,8 @@ impl ConsumerBuilder {
         let add = RouteChange::Add(id, buffer.clone());
         connection.routes.send(add).await.map_err(|_| Error::closed())?;
         let mut consumer = Consumer::new(Arc::new(shared));
-        let accepted = connection.request("the consumer", info).await;
-        consumer.is_declared = accepted.is_ok();
-        accepted.map(|()| consumer)
+        connection.declare("the consumer", info, &mut consumer.is_declared).await?;
+        Ok(consumer)
     }
 }
 

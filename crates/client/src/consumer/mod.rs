@@ -78,7 +78,7 @@ impl Consumer {
             outgoing: None,
             held: None,
             is_over: false,
-            is_declared: true,
+            is_declared: false,
         }
     }
 
@@ -137,11 +137,10 @@ impl Consumer {
     ///
     /// Dropped, it goes on as if the consumer were dropped.
     pub async fn close(mut self) -> Result<()> {
-        if let Some(outgoing) = self.outgoing.take() {
-            outgoing.await;
-        }
+        self.finish_outgoing().await;
         if let Some(ack) = self.acks.take_rest() {
-            self.shared.send(ack).await;
+            self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+            self.finish_outgoing().await;
         }
         let connection = self.shared.session.connection.clone();
         let goodbye = connection.remove(self.shared.id.clone().into(), self.last_delivered());
@@ -152,9 +151,16 @@ impl Consumer {
             self.is_declared = work.send(gone).await.is_err();
             return is_done.await.unwrap_or_else(|_| Err(Error::closed()));
         }
-        let closed = connection.request("closing the consumer", goodbye).await;
-        self.is_declared = false;
-        closed
+        let what = "closing the consumer";
+        connection.remove_declared(what, goodbye, &mut self.is_declared).await
+    }
+
+    /// Waits for what is on its way, which stays here as long as it is.
+    async fn finish_outgoing(&mut self) {
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.await;
+            self.outgoing = None;
+        }
     }
 
     /// The destination it consumes from.

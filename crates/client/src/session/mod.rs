@@ -5,7 +5,7 @@ mod acks;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo};
 use tokio::sync::mpsc;
@@ -60,6 +60,8 @@ pub(crate) struct SessionShared {
     /// [`AckMode::Individual`] in a transacted session, where consumers acknowledge nothing by themselves.
     pub(crate) mode: AckMode,
     id: SessionId,
+    /// Whether a broker knows of it, so that it is to be removed there.
+    is_declared: AtomicBool,
     consumers: AtomicI64,
     producers: AtomicI64,
     /// To the task that acknowledges for all consumers together, in the mode that does so.
@@ -144,13 +146,16 @@ impl Session {
             connection,
             mode,
             id: id.clone(),
+            is_declared: AtomicBool::new(false),
             consumers: AtomicI64::new(1),
             producers: AtomicI64::new(1),
             notes,
             work,
         });
         let info = SessionInfo { session_id: Some(id), ..SessionInfo::default() };
-        shared.connection.request("the session", info).await?;
+        let mut declaring = Declaring { session: shared.clone(), is_declared: false };
+        shared.connection.declare("the session", info, &mut declaring.is_declared).await?;
+        drop(declaring);
         Ok(Self { shared })
     }
 
@@ -187,6 +192,9 @@ impl SessionShared {
 
 impl Drop for SessionShared {
     fn drop(&mut self) {
+        if !*self.is_declared.get_mut() {
+            return;
+        }
         let connection = self.connection.clone();
         let goodbye = connection.remove(self.id.clone().into(), NONE_DELIVERED);
         let runtime = connection.runtime.clone();
@@ -232,6 +240,18 @@ impl SessionBuilder {
         let Self { connection, mode } = self;
         let notes = (mode == AckMode::Client).then(acks::start);
         Session::open(connection, mode, notes, None).await
+    }
+}
+
+/// Tells a session whether a broker may know of it, whenever that is not waited for any longer.
+struct Declaring {
+    session: Arc<SessionShared>,
+    is_declared: bool,
+}
+
+impl Drop for Declaring {
+    fn drop(&mut self) {
+        self.session.is_declared.store(self.is_declared, Ordering::Relaxed);
     }
 }
 

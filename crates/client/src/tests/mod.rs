@@ -1,5 +1,7 @@
 //! The client against a scripted broker, over a real socket.
 
+mod cancel;
+mod ledger;
 mod moves;
 mod peer;
 mod requests;
@@ -11,7 +13,8 @@ use tokio::time::timeout;
 
 use self::peer::{Client, DEADLINE, Peer};
 use crate::{
-    AckMode, AckOutcome, Connection, Consumer, Delivery, Error, ErrorKind, Message, Queue, Session,
+    AckMode, AckOutcome, Connection, Consumer, Credentials, Delivery, Error, ErrorKind, Message,
+    Queue, Session,
 };
 
 pub(crate) const fn link(number: u64) -> LinkId {
@@ -82,6 +85,30 @@ async fn a_connection_says_that_it_survives_brokers_and_has_a_client_id() {
     assert_eq!(info.connection_id.as_ref(), Some(connection.id()));
     assert_eq!(info.client_id, connection.id().value);
     assert_eq!(info.password.unwrap(), "secret");
+}
+
+#[tokio::test]
+async fn a_provider_says_who_the_client_is_whatever_else_was_said() {
+    let peer = Peer::start().await;
+    let uri = peer.uri();
+    let client = async {
+        Connection::builder(&uri)
+            .credentials("old", "old")
+            .credentials_provider(|_| async {
+                Ok::<_, std::io::Error>(Credentials::new("u", "new"))
+            })
+            .await
+    };
+    let broker = async {
+        let mut client = peer.accept().await;
+        let Command::ConnectionInfo(info) = client.expect("ConnectionInfo").await else {
+            unreachable!()
+        };
+        (info, client)
+    };
+    let (connection, (info, _client)) = tokio::join!(client, broker);
+    connection.unwrap();
+    assert_eq!((info.user_name.unwrap(), info.password.unwrap()), ("u".into(), "new".into()));
 }
 
 #[tokio::test]
@@ -276,6 +303,25 @@ async fn flush_answers_with_the_link_that_async_sends_went_over() {
     };
     let (flushed, _broker) = tokio::join!(connection.flush(), broker);
     assert_eq!(flushed.unwrap(), sent.await.unwrap());
+}
+
+#[tokio::test]
+async fn closing_takes_no_longer_than_the_close_timeout_though_the_broker_says_nothing() {
+    let peer = Peer::start().await;
+    let uri = format!("{}?closeTimeout=400", peer.uri());
+    let client = async { Connection::builder(&uri).await };
+    let broker = async {
+        let mut client = peer.accept().await;
+        client.expect("ConnectionInfo").await;
+        client
+    };
+    let (connection, _silent) = tokio::join!(client, broker);
+    let connection = connection.unwrap();
+    let begin = tokio::time::Instant::now();
+    timeout(DEADLINE, connection.close()).await.unwrap().unwrap();
+    let after = begin.elapsed();
+    // Three quarters for the answer; then the link is there to be closed at once.
+    assert!((300..1000).contains(&after.as_millis()), "{after:?}");
 }
 
 #[tokio::test]

@@ -38,12 +38,17 @@ impl Peer {
 
     /// Takes the next connection and does the handshake.
     pub(super) async fn accept(&self) -> Client {
-        let (stream, _) = timeout(DEADLINE, self.listener.accept()).await.unwrap().unwrap();
+        timeout(DEADLINE, self.accept_or_not()).await.unwrap().expect("a handshake")
+    }
+
+    /// Takes the next connection, whenever it comes, and does the handshake, if the client does.
+    pub(super) async fn accept_or_not(&self) -> Option<Client> {
+        let (stream, _) = self.listener.accept().await.unwrap();
         let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
         let mut client = Client { stream, core };
-        let opened = client.event().await;
-        assert!(matches!(opened, Some(LinkEvent::Opened { .. })), "{opened:?}");
-        client
+        let opened = client.event().await?;
+        assert!(matches!(opened, LinkEvent::Opened { .. }), "{opened:?}");
+        Some(client)
     }
 }
 
@@ -51,15 +56,25 @@ impl Client {
     /// What comes next; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
+            let event = self.core.poll_event(now()).unwrap();
             self.flush().await;
-            if let Some(event) = self.core.poll_event(now()).unwrap() {
-                return Some(event);
+            if event.is_some() {
+                return event;
             }
             let read = self.stream.read_buf(self.core.read_buffer());
-            if timeout(DEADLINE, read).await.expect("the client says something").unwrap() == 0 {
-                return None;
+            match timeout(DEADLINE, read).await.expect("the client says something") {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
             }
             self.core.on_read(now());
+        }
+    }
+
+    /// The next command; `None` when the client has closed.
+    pub(super) async fn next_command(&mut self) -> Option<Command> {
+        match self.event().await? {
+            LinkEvent::Command(command) => Some(command),
+            opened @ LinkEvent::Opened { .. } => panic!("a command is expected: {opened:?}"),
         }
     }
 
@@ -125,7 +140,8 @@ impl Client {
 
     async fn flush(&mut self) {
         let bytes = std::mem::take(self.core.outgoing());
-        self.stream.write_all(&bytes).await.unwrap();
+        // One that has gone hears nothing.
+        let _ = self.stream.write_all(&bytes).await;
     }
 }
 

@@ -8,7 +8,7 @@ use rand::RngExt;
 use rewire_protocol::Command;
 
 use super::incident::IncidentEnd;
-use super::io::{Completion, Event, Incoming, LinkId, Output};
+use super::io::{Completion, Event, Greeting, Incoming, LinkId, Output};
 use super::state::{Active, Attempt, Replay, State};
 use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
@@ -57,15 +57,18 @@ impl FailoverCore {
         self.links += 1;
         let link = LinkId(self.links);
         self.outputs.push_back(Output::Dial(link, broker.clone()));
-        Active { link, name: broker.location().into(), broker }
+        Active { link, name: broker.location().into(), broker, credentials: None }
     }
 
-    pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId) {
-        if self.on_standby_dialed(now, link) {
+    pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId, greeting: Greeting) {
+        if self.on_standby_dialed(now, link, &greeting) {
             return;
         }
         match std::mem::replace(&mut self.state, State::Idle) {
-            State::Dialing(attempt) if attempt.active.link == link => self.greet(now, attempt),
+            State::Dialing(mut attempt) if attempt.active.link == link => {
+                attempt.active.credentials = greeting.credentials;
+                self.greet(now, attempt);
+            }
             other => self.state = other,
         }
     }
@@ -99,11 +102,8 @@ impl FailoverCore {
             if command.is_response_required() {
                 unanswered.insert(command.command_id(), command.clone());
             }
-            self.outputs.push_back(Output::Transmit(
-                attempt.active.link,
-                Arc::new(command),
-                completes,
-            ));
+            let command = attempt.active.complete(Arc::new(command));
+            self.outputs.push_back(Output::Transmit(attempt.active.link, command, completes));
         }
         for number in waiting.into_keys() {
             self.requests.take(number);
@@ -129,7 +129,8 @@ impl FailoverCore {
             }
         };
         let Attempt { active, mut rest, all_refused } = attempt;
-        let all_refused = all_refused && is_hopeless(&error);
+        // A provider may say something else the next time.
+        let all_refused = all_refused && is_hopeless(&error) && active.credentials.is_none();
         self.pool.failed(&active.broker);
         self.note_failure(now, &active.name, &error);
         self.event(Event::AttemptFailed {
@@ -216,7 +217,8 @@ impl FailoverCore {
             entry.try_on(&active.name);
             let is_done = entry.completion == Completion::Transmitted;
             let completes = is_done.then_some(entry.id);
-            self.outputs.push_back(Output::Transmit(active.link, entry.command.clone(), completes));
+            let command = active.complete(entry.command.clone());
+            self.outputs.push_back(Output::Transmit(active.link, command, completes));
             if is_done {
                 self.tracker.transmitted(&entry.command);
                 done.push(entry.command.command_id());
@@ -239,6 +241,7 @@ fn is_hopeless(error: &DialError) -> bool {
         | DialError::TimedOut(_)
         // A certificate may be renewed, on either side.
         | DialError::Tls(_)
+        | DialError::Credentials(_)
         | DialError::Handshake(_) => false,
     }
 }

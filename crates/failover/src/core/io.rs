@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
 
 use super::incident::{DialTimes, Incident};
 use super::moves::MoveReason;
 use super::topology::Topology;
+use crate::credentials::Credentials;
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 use crate::uri::BrokerUri;
 
@@ -58,7 +59,7 @@ pub enum Input {
     Submit(Request),
     /// A dial that was asked for ended, and so long its parts took; with success, the handshake is
     /// done too.
-    Dialed(LinkId, Result<(), DialError>, DialTimes),
+    Dialed(LinkId, Result<Greeting, DialError>, DialTimes),
     /// A command came over a link.
     Received(LinkId, Command),
     /// A link ended by itself.
@@ -77,10 +78,24 @@ pub enum Input {
         /// The broker's number of the message handed out last, or -1: what came after it was not seen.
         last_delivered_sequence_id: i64,
     },
+    /// A list of brokers was read where the option `updateURIsURL` says.
+    Discovered {
+        /// All that are on it, in order.
+        brokers: Vec<BrokerUri>,
+        /// Whether it says another first broker than before, and `rebalanceUpdateURIs` is on.
+        rebalance: bool,
+    },
     /// The time that [`poll_timeout`](super::FailoverCore::poll_timeout) named has come.
     Timeout,
     /// Stop.
     Close,
+}
+
+/// What a dial brought besides the link.
+#[derive(Clone, Debug, Default)]
+pub struct Greeting {
+    /// Who the client is on this link, if a provider was asked: it replaces what a `ConnectionInfo` says.
+    pub credentials: Option<Credentials>,
 }
 
 /// A command for a broker.
@@ -94,6 +109,8 @@ pub struct Request {
     pub completion: Completion,
     /// The link it belongs to: an acknowledgement means nothing on another. `None` for most.
     pub link: Option<LinkId>,
+    /// When it was made, if that was before now: from then on it has waited.
+    pub submitted: Option<Instant>,
 }
 
 /// When a request counts as done.

@@ -44,7 +44,9 @@ use rewire_protocol::{Command, Response};
 pub use self::incident::{
     AttemptEnd, AttemptRecord, Cause, DialTimes, Incident, IncidentEnd, Replayed,
 };
-pub use self::io::{Completion, Event, Incoming, Input, LinkId, Output, Request, RequestId};
+pub use self::io::{
+    Completion, Event, Greeting, Incoming, Input, LinkId, Output, Request, RequestId,
+};
 pub use self::moves::MoveReason;
 pub use self::stats::{Failures, Stats};
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
@@ -174,7 +176,7 @@ impl FailoverCore {
             Input::Dialed(link, result, times) => {
                 self.note_dial(link, times);
                 match result {
-                    Ok(()) => self.on_dialed(now, link),
+                    Ok(greeting) => self.on_dialed(now, link, greeting),
                     Err(error) => self.on_attempt_failed(now, link, error),
                 }
             }
@@ -186,6 +188,9 @@ impl FailoverCore {
             Input::Cleared(link) => self.on_cleared(link),
             Input::Settled { link, consumer, last_delivered_sequence_id } => {
                 self.on_settled(now, link, consumer, last_delivered_sequence_id);
+            }
+            Input::Discovered { brokers, rebalance } => {
+                self.on_discovered(now, brokers, rebalance);
             }
             Input::Timeout => {}
             Input::Close => self.on_close(now),
@@ -206,8 +211,9 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => None,
         };
-        let messages = self.next_message_timeout();
-        [round, messages, self.next_pull_expiry(), self.standby_due].into_iter().flatten().min()
+        let of_requests = [self.next_message_timeout(), self.next_request_timeout()];
+        let others = [round, self.next_pull_expiry(), self.standby_due];
+        of_requests.into_iter().chain(others).flatten().min()
     }
 
     /// The link whose word counts, once a broker was reached over it.
@@ -228,14 +234,27 @@ impl FailoverCore {
         matches!(self.state, State::Closed | State::Failed(_))
     }
 
+    /// How many rounds over all brokers have failed since there was a link.
+    #[must_use]
+    pub const fn failed_rounds(&self) -> u32 {
+        self.failed_rounds
+    }
+
     fn next_message_timeout(&self) -> Option<Instant> {
         let since = self.outage.as_ref()?.since;
         self.requests.next_timeout(since, self.options.timeout?)
     }
 
+    fn next_request_timeout(&self) -> Option<Instant> {
+        self.requests.next_expiry(self.options.request_timeout?)
+    }
+
     fn fire_timers(&mut self, now: Instant) {
         if self.next_message_timeout().is_some_and(|due| due <= now) {
             self.time_out_messages(now);
+        }
+        if self.next_request_timeout().is_some_and(|due| due <= now) {
+            self.time_out_requests(now);
         }
         if self.next_pull_expiry().is_some_and(|due| due <= now) {
             self.expire_pulls(now);

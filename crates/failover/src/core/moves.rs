@@ -229,7 +229,9 @@ impl FailoverCore {
         self.outputs.stats.rounds += 1;
         self.note_attempt(now, &active.name, true);
         let others = self.pool.round(&mut self.rng).into_iter();
-        let rest = others.filter(|broker| *broker != active.broker).collect();
+        // What a provider said for a standby may be out of date: it is asked again then.
+        let may_heal = active.credentials.is_some();
+        let rest = others.filter(|broker| *broker != active.broker || may_heal).collect();
         self.greet(now, Attempt { active, rest, all_refused: true });
     }
 

@@ -11,11 +11,12 @@ use crate::uri::{BrokerUri, FailoverOptions};
 /// Brokers whose published address is remembered.
 const MAX_NAMES: usize = 64;
 
-/// The configured brokers, and those that brokers have named.
+/// The configured brokers, and those that were named since.
 #[derive(Debug)]
 pub(crate) struct BrokerPool {
     configured: Vec<BrokerUri>,
     pushed: Vec<BrokerUri>,
+    discovered: Vec<BrokerUri>,
     randomize: bool,
     /// The brokers that are preferred, and are tried first then.
     priority: Option<Vec<BrokerUri>>,
@@ -43,6 +44,7 @@ impl BrokerPool {
         Self {
             configured: brokers,
             pushed: Vec::new(),
+            discovered: Vec::new(),
             randomize: options.randomize,
             priority,
             names: VecDeque::new(),
@@ -82,20 +84,40 @@ impl BrokerPool {
     ///
     /// Java: the same brokers in another order are no news.
     pub(crate) fn set_pushed(&mut self, brokers: Vec<BrokerUri>) -> bool {
-        let same = brokers.len() == self.pushed.len()
-            && brokers.iter().all(|broker| self.pushed.contains(broker));
-        // One that is named again is there again.
-        if self.last_failed.as_ref().is_some_and(|failed| !same && brokers.contains(failed)) {
-            self.last_failed = None;
+        let is_news = !is_same(&self.pushed, &brokers);
+        if is_news {
+            self.are_there_again(&brokers);
         }
         self.pushed = brokers;
-        !same
+        is_news
     }
 
-    /// All brokers, the pushed ones first as in Java, each once.
+    /// Takes a list that was read somewhere in place of the last one; false when it names the same
+    /// brokers.
+    pub(crate) fn set_discovered(&mut self, brokers: Vec<BrokerUri>) -> bool {
+        let is_news = !is_same(&self.discovered, &brokers);
+        if is_news {
+            self.are_there_again(&brokers);
+        }
+        self.discovered = brokers;
+        is_news
+    }
+
+    fn are_there_again(&mut self, brokers: &[BrokerUri]) {
+        if self.last_failed.as_ref().is_some_and(|failed| brokers.contains(failed)) {
+            self.last_failed = None;
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.configured.is_empty() && self.pushed.is_empty() && self.discovered.is_empty()
+    }
+
+    /// All brokers, those named since first as in Java, each once.
     fn all(&self) -> Vec<&BrokerUri> {
         let mut all: Vec<&BrokerUri> = Vec::new();
-        for broker in self.pushed.iter().chain(&self.configured) {
+        let named = self.pushed.iter().chain(&self.discovered);
+        for broker in named.chain(&self.configured) {
             if !all.iter().any(|known| self.is_same(known, broker)) {
                 all.push(broker);
             }
@@ -108,8 +130,10 @@ impl BrokerPool {
             location: broker.location(),
             source: if self.configured.iter().any(|known| self.is_same(known, broker)) {
                 BrokerSource::Configured
-            } else {
+            } else if self.pushed.contains(broker) {
                 BrokerSource::Pushed
+            } else {
+                BrokerSource::Discovered
             },
         };
         Topology::new(self.all().into_iter().map(known).collect())
@@ -138,6 +162,11 @@ impl BrokerPool {
         round.extend(last);
         round
     }
+}
+
+/// Whether two lists name the same brokers, in whatever order.
+fn is_same(known: &[BrokerUri], named: &[BrokerUri]) -> bool {
+    known.len() == named.len() && named.iter().all(|broker| known.contains(broker))
 }
 
 #[cfg(test)]
@@ -195,6 +224,22 @@ mod tests {
             pool.topology().brokers().iter().map(|broker| broker.source).collect();
         use BrokerSource::{Configured, Pushed};
         assert_eq!(sources, [Pushed, Configured, Configured]);
+    }
+
+    #[test]
+    fn discovered_brokers_stand_between_pushed_and_configured_ones_and_replace_only_themselves() {
+        let mut pool = pool(&["tcp://a:1"], false);
+        let list = |brokers: &[&str]| brokers.iter().map(|uri| uri.parse().unwrap()).collect();
+        assert!(pool.set_discovered(list(&["tcp://d:1", "tcp://a:1"])));
+        assert!(pool.set_pushed(list(&["tcp://p:1"])));
+        assert_eq!(round(&pool, 1), ["tcp://p:1", "tcp://d:1", "tcp://a:1"]);
+        assert!(!pool.set_discovered(list(&["tcp://a:1", "tcp://d:1"])));
+        assert!(pool.set_discovered(list(&["tcp://e:1", "tcp://p:1"])));
+        assert_eq!(round(&pool, 1), ["tcp://p:1", "tcp://e:1", "tcp://a:1"]);
+        let sources: Vec<_> =
+            pool.topology().brokers().iter().map(|broker| broker.source).collect();
+        use BrokerSource::{Configured, Discovered, Pushed};
+        assert_eq!(sources, [Pushed, Discovered, Configured]);
     }
 
     #[test]

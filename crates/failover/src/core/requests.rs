@@ -170,6 +170,19 @@ impl Requests {
         Some(after(first.submitted.max(since), timeout))
     }
 
+    /// When the first request has waited for `timeout`.
+    pub(crate) fn next_expiry(&self, timeout: Duration) -> Option<Instant> {
+        self.iter().next().map(|first| after(first.submitted, timeout))
+    }
+
+    /// The numbers of the requests that have waited for `timeout`.
+    pub(crate) fn expired(&self, timeout: Duration, now: Instant) -> Vec<i32> {
+        self.iter()
+            .filter(|entry| after(entry.submitted, timeout) <= now)
+            .map(|entry| entry.command.command_id())
+            .collect()
+    }
+
     /// The numbers of the messages that have waited too long.
     pub(crate) fn timed_out(&self, since: Instant, timeout: Duration, now: Instant) -> Vec<i32> {
         self.iter()

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::io::{Event, LinkId, Output};
+use super::io::{Event, Greeting, LinkId, Output};
 use super::moves::MoveReason;
 use super::state::{Active, State};
 use super::{FailoverCore, after};
@@ -94,12 +94,18 @@ impl FailoverCore {
     }
 
     /// Whether the link is a standby's; then it is ready, and takes over at once if a link is looked for.
-    pub(super) fn on_standby_dialed(&mut self, now: Instant, link: LinkId) -> bool {
+    pub(super) fn on_standby_dialed(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        greeting: &Greeting,
+    ) -> bool {
         let Some(standby) = self.standbys.iter_mut().find(|standby| standby.active.link == link)
         else {
             return false;
         };
         standby.ready = true;
+        standby.active.credentials.clone_from(&greeting.credentials);
         let Active { broker, name, .. } = standby.active.clone();
         self.event(Event::StandbyReady { broker: name.to_string() });
         match &self.state {

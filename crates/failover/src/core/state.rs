@@ -9,6 +9,7 @@ use rewire_protocol::{Command, ConsumerId, RemoveInfo};
 use super::incident::Record;
 use super::io::LinkId;
 use super::moves::MoveReason;
+use crate::credentials::Credentials;
 use crate::error::{DialError, GaveUp};
 use crate::uri::BrokerUri;
 
@@ -60,6 +61,23 @@ pub(crate) struct Active {
     pub(crate) broker: BrokerUri,
     /// The broker's name for people.
     pub(crate) name: Arc<str>,
+    /// Who the client is on this link, if a provider was asked.
+    pub(crate) credentials: Option<Credentials>,
+}
+
+impl Active {
+    /// A command as it goes over this link: who the client is may be another thing on each.
+    pub(crate) fn complete(&self, command: Arc<Command>) -> Arc<Command> {
+        match (&*command, &self.credentials) {
+            (Command::ConnectionInfo(info), Some(Credentials { user, password })) => {
+                let mut info = info.clone();
+                info.user_name = Some(user.as_str().into());
+                info.password = Some(password.as_str().into());
+                Arc::new(Command::ConnectionInfo(info))
+            }
+            _ => command,
+        }
+    }
 }
 
 /// What is waited for before a broker is left.

@@ -93,6 +93,8 @@ pub struct Failures {
     pub timed_out: u64,
     /// TLS failed.
     pub tls: u64,
+    /// There were no credentials to show.
+    pub credentials: u64,
     /// The peer did not become a broker, or left before it had heard all.
     pub handshake: u64,
     /// The address could not be dialled at all.
@@ -105,8 +107,10 @@ impl Failures {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u64 {
-        let Self { resolve, connect, timed_out, tls, handshake, unsupported, refused } = self;
-        *resolve + *connect + *timed_out + *tls + *handshake + *unsupported + *refused
+        let Self { resolve, connect, timed_out, tls, credentials, .. } = self;
+        let Self { handshake, unsupported, refused, .. } = self;
+        let before = *resolve + *connect + *timed_out + *tls + *credentials;
+        before + *handshake + *unsupported + *refused
     }
 
     const fn count(&mut self, error: &DialError) {
@@ -115,6 +119,7 @@ impl Failures {
             DialError::Connect(_) => &mut self.connect,
             DialError::TimedOut(_) => &mut self.timed_out,
             DialError::Tls(_) => &mut self.tls,
+            DialError::Credentials(_) => &mut self.credentials,
             DialError::Handshake(_) => &mut self.handshake,
             DialError::Unsupported(_) => &mut self.unsupported,
             DialError::Refused(_) => &mut self.refused,

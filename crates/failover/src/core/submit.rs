@@ -8,26 +8,18 @@ use rewire_protocol::{Command, Throwable};
 use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
 use super::state::State;
-use super::{FailoverCore, offline};
+use super::{FailoverCore, after, offline};
 use crate::error::{GaveUp, RequestError};
 use crate::tracker::ends_transaction;
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
-        let Request { id, mut command, mut completion, link } = request;
+        let Request { id, mut command, mut completion, link, submitted } = request;
+        let submitted = submitted.map_or(now, |submitted| submitted.min(now));
         self.outputs.stats.requests_submitted += 1;
-        let refused = match &self.state {
-            State::Failed(reason) => Some(reason.clone()),
-            State::Closed => Some(GaveUp::Closed),
-            _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
-            State::Idle
-            | State::Dialing(_)
-            | State::Replaying(..)
-            | State::Connected(_)
-            | State::Leaving(..)
-            | State::Waiting(_) => None,
-        };
-        let refused = refused.map(RequestError::NotSent).or_else(|| self.tracker.refusal(&command));
+        let hopeless = self.why_hopeless(now, link, submitted);
+        let refused =
+            hopeless.map(RequestError::NotSent).or_else(|| self.tracker.refusal(&command));
         if let Some(error) = refused {
             if completion == Completion::Transmitted {
                 self.tracker.not_sent(&command, &error.to_string());
@@ -55,12 +47,14 @@ impl FailoverCore {
             {
                 let is_done = completion == Completion::Transmitted;
                 let completes = is_done.then_some(id);
-                self.outputs.push_back(Output::Transmit(active.link, command.clone(), completes));
+                let completed = active.complete(command.clone());
+                self.outputs.push_back(Output::Transmit(active.link, completed, completes));
                 if is_done {
                     self.tracker.transmitted(&command);
                     self.requests.push(None);
                 } else {
-                    let mut entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    let mut entry =
+                        Entry::new(id, command, completion, tracked, submitted).on_link(link);
                     entry.try_on(&active.name);
                     self.requests.push(Some(entry));
                 }
@@ -68,7 +62,7 @@ impl FailoverCore {
             // During a replay: the broker has heard of what is removed, if it was replayed, and has to
             // hear this too.
             State::Replaying(..) | State::Connected(_) | State::Leaving(..) => {
-                let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                let entry = Entry::new(id, command, completion, tracked, submitted).on_link(link);
                 self.requests.push(Some(entry));
             }
             State::Idle
@@ -82,10 +76,33 @@ impl FailoverCore {
                     self.answer_here(id, number);
                     self.fail_what_was_removed();
                 } else {
-                    let entry = Entry::new(id, command, completion, tracked, now).on_link(link);
+                    let entry =
+                        Entry::new(id, command, completion, tracked, submitted).on_link(link);
                     self.requests.push(Some(entry));
                 }
             }
+        }
+    }
+
+    /// Why a request need not even wait.
+    fn why_hopeless(
+        &self,
+        now: Instant,
+        link: Option<LinkId>,
+        submitted: Instant,
+    ) -> Option<GaveUp> {
+        let expired =
+            || self.options.request_timeout.filter(|limit| after(submitted, *limit) <= now);
+        match &self.state {
+            State::Failed(reason) => Some(reason.clone()),
+            State::Closed => Some(GaveUp::Closed),
+            _ if link.is_some() && link != self.state.link() => Some(GaveUp::LinkGone),
+            State::Idle
+            | State::Dialing(_)
+            | State::Replaying(..)
+            | State::Connected(_)
+            | State::Leaving(..)
+            | State::Waiting(_) => expired().map(GaveUp::NoAnswer),
         }
     }
 
@@ -125,6 +142,20 @@ impl FailoverCore {
         let (id, error) = entry.refuse(cause);
         self.outputs.push_back(Output::Complete(id, Err(error)));
         true
+    }
+
+    /// Java leaves a request that has timed out among those that are sent again. Here it has ended.
+    pub(super) fn time_out_requests(&mut self, now: Instant) {
+        let Some(timeout) = self.options.request_timeout else { return };
+        for number in self.requests.expired(timeout, now) {
+            let Some(entry) = self.requests.take(number) else { continue };
+            if entry.tracked && !entry.is_message() {
+                self.tracker.refused(&entry.command);
+            }
+            let (id, error) = entry.fail(GaveUp::NoAnswer(timeout));
+            self.give_up_in_transaction(number, &error);
+            self.outputs.push_back(Output::Complete(id, Err(error)));
+        }
     }
 
     pub(super) fn time_out_messages(&mut self, now: Instant) {

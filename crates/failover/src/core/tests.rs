@@ -81,7 +81,7 @@ impl Lab {
     fn request(&mut self, command: impl Into<Command>, completion: Completion) -> Request {
         self.next_request += 1;
         let id = RequestId(self.next_request);
-        Request { id, command: command.into(), completion, link: None }
+        Request { id, command: command.into(), completion, link: None, submitted: None }
     }
 
     fn submit(&mut self, command: impl Into<Command>) -> Vec<String> {
@@ -102,7 +102,7 @@ impl Lab {
     }
 
     fn dialed(&mut self, link: u64) -> Vec<String> {
-        self.input(Input::Dialed(LinkId(link), Ok(()), DialTimes::default()))
+        self.input(Input::Dialed(LinkId(link), Ok(Greeting::default()), DialTimes::default()))
     }
 
     /// The incident told of last.

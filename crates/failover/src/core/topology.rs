@@ -9,7 +9,7 @@ use super::FailoverCore;
 use super::io::{Event, LinkId};
 use super::moves::MoveReason;
 use super::state::State;
-use crate::uri::PushedBrokers;
+use crate::uri::{BrokerUri, PushedBrokers};
 
 /// The brokers of the cluster, in the order in which a round tries them when nothing is left to chance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum BrokerSource {
     Configured,
     /// Another broker, which takes it back when the broker leaves the cluster.
     Pushed,
+    /// The list that the option `updateURIsURL` names, as it stands now.
+    Discovered,
 }
 
 impl Topology {
@@ -76,8 +78,7 @@ impl FailoverCore {
         let Some(first) = pushed.brokers.first().cloned() else { return };
         // Java: the same brokers in another order are no news.
         if self.pool.set_pushed(pushed.brokers) {
-            let topology = Arc::new(self.topology());
-            self.event(Event::TopologyChanged(topology));
+            self.on_topology_changed();
             if control.rebalance_connection {
                 // A broker that balances its clients names another first to each of them. Java looks at
                 // the first of the list as it has shuffled it.
@@ -102,5 +103,29 @@ impl FailoverCore {
             let dialed = dialed.broker.clone();
             self.pool.is_called(dialed, called);
         }
+    }
+
+    /// The list that `updateURIsURL` names was read.
+    pub(super) fn on_discovered(&mut self, now: Instant, brokers: Vec<BrokerUri>, rebalance: bool) {
+        let Some(first) = brokers.first().cloned() else { return };
+        if !self.options.update_uris_supported {
+            return;
+        }
+        let was_empty = self.pool.is_empty();
+        if self.pool.set_discovered(brokers) {
+            self.on_topology_changed();
+            if was_empty && matches!(self.state, State::Waiting(_)) {
+                self.begin_round(now);
+            }
+            self.keep_standbys(now);
+        }
+        if rebalance {
+            self.plan_move(now, first, MoveReason::Rebalance);
+        }
+    }
+
+    fn on_topology_changed(&mut self) {
+        let topology = Arc::new(self.topology());
+        self.event(Event::TopologyChanged(topology));
     }
 }

@@ -9,13 +9,17 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::TransportConfig;
 use super::link::{Link, Step, now};
+#[cfg(test)]
+use super::stream::Counted;
 use super::stream::Stream;
-use super::tls::Tls;
-use crate::core::{DialTimes, LinkId};
+use super::tls::{Secure, Tls};
+use crate::core::{DialTimes, Greeting, LinkId};
+use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 
@@ -23,13 +27,13 @@ use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 #[derive(Debug)]
 pub(super) struct Dialed {
     pub(super) id: LinkId,
-    pub(super) result: Result<Link, DialError>,
+    pub(super) result: Result<(Link, Greeting), DialError>,
     pub(super) times: DialTimes,
 }
 
 /// Measures the parts of a dial, one after the other.
 #[derive(Debug, Default)]
-struct Stopwatch {
+pub(super) struct Stopwatch {
     times: DialTimes,
     running: Option<(Part, Instant)>,
 }
@@ -62,11 +66,45 @@ pub(super) struct Dialer {
     uri: FailoverUri,
     limits: Limits,
     tls: Arc<Tls>,
+    provider: Option<Arc<dyn CredentialsProvider>>,
+    credentials_timeout: Duration,
+    #[cfg(test)]
+    pipes: Option<Pipes>,
 }
+
+/// One dial.
+struct Dial {
+    id: LinkId,
+    broker: BrokerUri,
+    options: TransportOptions,
+    config: LinkConfig,
+    limits: Limits,
+    tls: Arc<Tls>,
+    provider: Option<Arc<dyn CredentialsProvider>>,
+    credentials_timeout: Duration,
+    #[cfg(test)]
+    pipes: Option<Pipes>,
+}
+
+/// Where the far ends of pipes go that stand in for sockets, with the address that was dialled.
+#[cfg(test)]
+pub(super) type Pipes = tokio::sync::mpsc::Sender<(String, tokio::io::DuplexStream)>;
 
 impl Dialer {
     pub(super) fn new(uri: FailoverUri, config: &TransportConfig) -> Self {
-        Self { uri, limits: config.limits, tls: Arc::new(Tls::new(config)) }
+        Self {
+            uri,
+            limits: config.limits,
+            tls: Arc::new(Tls::new(config)),
+            provider: config.credentials.clone(),
+            credentials_timeout: config.credentials_timeout,
+            #[cfg(test)]
+            pipes: config.pipes.clone(),
+        }
+    }
+
+    pub(super) fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
     }
 
     /// Connects to a broker and does the handshake, within `connectTimeout` as a whole.
@@ -77,15 +115,22 @@ impl Dialer {
     ) -> Pin<Box<dyn Future<Output = Dialed> + Send>> {
         let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
-        let (broker, limits, tls) = (broker.clone(), self.limits, Arc::clone(&self.tls));
+        let dial = Dial {
+            id,
+            broker: broker.clone(),
+            config: link_config(&options, self.uri.options().detect_timeout),
+            options,
+            limits: self.limits,
+            tls: Arc::clone(&self.tls),
+            provider: self.provider.clone(),
+            credentials_timeout: self.credentials_timeout,
+            #[cfg(test)]
+            pipes: self.pipes.clone(),
+        };
         // Boxed: with a TLS handshake in it, it is too large to be handed around.
         Box::pin(async move {
             let mut watch = Stopwatch::default();
-            let dial = dial(id, broker, options, limits, tls, &mut watch);
-            let result = match whole {
-                Some(limit) => within(limit, dial).await,
-                None => dial.await,
-            };
+            let result = within(whole, dial.run(&mut watch)).await;
             // A part that was under way when the time was over has its time too.
             watch.stop();
             Dialed { id, result, times: watch.times }
@@ -93,68 +138,110 @@ impl Dialer {
     }
 }
 
-async fn dial(
-    id: LinkId,
-    broker: BrokerUri,
-    options: TransportOptions,
-    limits: Limits,
-    tls: Arc<Tls>,
-    watch: &mut Stopwatch,
-) -> Result<Link, DialError> {
-    let open = open(&broker, &options, tls, watch);
-    let stream = match options.tcp.connection_timeout {
-        Some(limit) => within(limit, open).await?,
-        None => open.await?,
-    };
-    watch.begin(Stopwatch::HANDSHAKE);
-    let mut link = greet(id, stream, link_config(&options), limits).await?;
-    link.set_write_timeout(options.tcp.so_write_timeout);
-    Ok(link)
+impl Dial {
+    async fn run(self, watch: &mut Stopwatch) -> Result<(Link, Greeting), DialError> {
+        let credentials = self.credentials().await?;
+        let stream = self.open(watch).await?;
+        watch.begin(Stopwatch::HANDSHAKE);
+        let mut link = greet(self.id, stream, self.config, self.limits).await?;
+        link.set_write_timeout(self.options.tcp.so_write_timeout);
+        Ok((link, Greeting { credentials }))
+    }
+
+    /// Asks the provider, if there is one. Before it connects: brokers do not wait for who is slow to say
+    /// who it is.
+    async fn credentials(&self) -> Result<Option<Credentials>, DialError> {
+        let Some(provider) = self.provider.clone() else { return Ok(None) };
+        let broker = self.broker.location();
+        // A task of its own: what others have written may panic.
+        let mut asked = JoinSet::new();
+        asked.spawn(async move { provider.credentials(broker).await });
+        let limit = self.credentials_timeout;
+        match timeout(limit, asked.join_next()).await {
+            Ok(Some(Ok(Ok(credentials)))) => Ok(Some(credentials)),
+            Ok(Some(Ok(Err(error)))) => Err(DialError::Credentials(error.to_string())),
+            Ok(Some(Err(_)) | None) => {
+                Err(DialError::Credentials("the provider has panicked".to_owned()))
+            }
+            Err(_) => {
+                let problem = format!("the provider said nothing within {} ms", limit.as_millis());
+                Err(DialError::Credentials(problem))
+            }
+        }
+    }
+
+    async fn open(&self, watch: &mut Stopwatch) -> Result<Stream, DialError> {
+        let Self { broker, options, tls, .. } = self;
+        #[cfg(test)]
+        if let Some(pipes) = &self.pipes {
+            let (near, far) = tokio::io::duplex(64 << 10);
+            let refused = |_| DialError::Connect("nobody takes the pipe".to_owned());
+            pipes.send((broker.location(), far)).await.map_err(refused)?;
+            return Ok(Stream::Pipe(Counted::new(near)));
+        }
+        open(broker, options, Arc::clone(tls), watch).await
+    }
 }
 
 async fn within<T>(
-    limit: Duration,
+    limit: Option<Duration>,
     work: impl Future<Output = Result<T, DialError>>,
 ) -> Result<T, DialError> {
-    timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit)))
+    match limit {
+        Some(limit) => timeout(limit, work).await.unwrap_or(Err(DialError::TimedOut(limit))),
+        None => work.await,
+    }
 }
 
 /// Connects, and makes the connection secure if the scheme says so.
-async fn open(
+pub(super) async fn open(
     broker: &BrokerUri,
     options: &TransportOptions,
     tls: Arc<Tls>,
     watch: &mut Stopwatch,
 ) -> Result<Stream, DialError> {
-    if !broker.scheme().is_tls() {
-        return Ok(Stream::Tcp(connect(broker, options, watch).await?));
-    }
-    watch.begin(Stopwatch::TLS);
     // Before it connects: a file that is missing is no reason to bother a broker.
-    let secure = tls.prepare(broker, options).await?;
-    let stream = connect(broker, options, watch).await?;
-    watch.begin(Stopwatch::TLS);
-    secure.handshake(stream).await
-}
-
-/// Tries each address of the name, in the resolver's order.
-async fn connect(
-    broker: &BrokerUri,
-    options: &TransportOptions,
-    watch: &mut Stopwatch,
-) -> Result<TcpStream, DialError> {
+    let secure = match broker.scheme().is_tls() {
+        true => {
+            watch.begin(Stopwatch::TLS);
+            Some(tls.prepare(broker, options).await?)
+        }
+        false => None,
+    };
     watch.begin(Stopwatch::RESOLVE);
+    let limit = options.tcp.connection_timeout;
     let local = match broker.local_address() {
-        Some(local) => resolve(&local.host, local.port).await?.first().copied(),
+        Some(local) => within(limit, resolve(&local.host, local.port)).await?.first().copied(),
         None => None,
     };
+    let addresses = within(limit, resolve(broker.host(), broker.port())).await?;
+    open_any(&addresses, local, options, secure.as_ref(), watch).await
+}
+
+/// Tries each address of a name, in the resolver's order; `connectionTimeout` is for each of them.
+///
+/// One where TLS fails may be of another host than the next, behind a name that several share.
+pub(super) async fn open_any(
+    addresses: &[SocketAddr],
+    local: Option<SocketAddr>,
+    options: &TransportOptions,
+    secure: Option<&Secure>,
+    watch: &mut Stopwatch,
+) -> Result<Stream, DialError> {
     let mut last = DialError::Resolve("the name has no address".to_owned());
-    let addresses = resolve(broker.host(), broker.port()).await?;
-    watch.begin(Stopwatch::CONNECT);
     for address in addresses {
-        match connect_to(address, local, options).await {
+        watch.begin(Stopwatch::CONNECT);
+        let open = async {
+            let connected = connect_to(*address, local, options).await;
+            let refused = |error| DialError::Connect(format!("{address}: {error}"));
+            let stream = connected.map_err(refused)?;
+            let Some(secure) = secure else { return Ok(Stream::tcp(stream)) };
+            watch.begin(Stopwatch::TLS);
+            secure.handshake(stream).await
+        };
+        match within(options.tcp.connection_timeout, open).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => last = DialError::Connect(format!("{address}: {error}")),
+            Err(error) => last = error,
         }
     }
     Err(last)
@@ -195,7 +282,7 @@ async fn connect_to(
 }
 
 /// The settings of a link, as the options have them.
-fn link_config(options: &TransportOptions) -> LinkConfig {
+fn link_config(options: &TransportOptions, detect_timeout: Option<Duration>) -> LinkConfig {
     let TransportOptions { tcp, wire_format, .. } = options;
     let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     let text = |text: &Option<String>| text.as_deref().map(Str::from);
@@ -228,6 +315,7 @@ fn link_config(options: &TransportOptions) -> LinkConfig {
             first_check
         },
         use_inactivity_monitor: tcp.use_inactivity_monitor,
+        detect_timeout,
     }
 }
 
@@ -248,7 +336,8 @@ async fn greet(
         }
         let deadline = link.poll_timeout().unwrap_or_else(now);
         tokio::select! {
-            step = poll_fn(|cx| link.poll_step(cx, false)) => {
+            biased;
+            step = poll_fn(|cx| link.poll_step(cx)) => {
                 if let Step::Lost(reason) = step {
                     return Err(reason.into());
                 }

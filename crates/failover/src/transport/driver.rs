@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
-use super::{Outcome, Submission, TransportConfig};
+use super::updates::{self, Found};
+use super::{Outcome, Submission, TransportConfig, close_timeout};
 use crate::core::{
     Cause, DialTimes, Event, FailoverCore, Incident, Incoming, Input, LinkId, Output, Request,
     RequestId, Stats, Topology, done_response,
@@ -25,7 +27,7 @@ use crate::uri::FailoverUri;
 const MAX_BACKLOG: usize = 1 << 20;
 /// Submissions taken in before what they brought is written: a burst is one write.
 const MAX_BURST: usize = 128;
-/// How long a link that is hung up has to write what waits.
+/// How long a link that is hung up has to write what waits, and no longer than closing may take.
 const LINGER: Duration = Duration::from_secs(2);
 
 type Reply = oneshot::Sender<Outcome>;
@@ -34,6 +36,10 @@ pub(super) struct Driver {
     core: FailoverCore,
     inputs: Inputs,
     stats: watch::Sender<Stats>,
+    /// What is read where `updateURIsURL` says.
+    finds: Option<mpsc::Receiver<Option<Found>>>,
+    /// Whether there is no broker to begin with before that was read once.
+    waits_for_list: bool,
     shell: Shell,
 }
 
@@ -66,10 +72,20 @@ struct Shell {
     events: broadcast::Sender<Event>,
     topology: watch::Sender<Arc<Topology>>,
     dialer: Dialer,
+    linger: Duration,
+    warnings: Warnings,
+}
+
+/// What is said of rounds that fail, so that a log shows an outage and is not filled by it.
+struct Warnings {
+    /// Of so many rounds one is told of, and the first.
+    every: Option<NonZeroU32>,
+    told: u32,
+    last_error: String,
 }
 
 /// What the driver waits for.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and not for long")]
+#[allow(clippy::large_enum_variant, reason = "one at a time, looked at as soon as it is made")]
 enum Happened {
     Submitted(Submission),
     HandlesGone,
@@ -78,6 +94,8 @@ enum Happened {
     Dialed(Dialed),
     Link(LinkId, Step),
     RoomToDeliver,
+    Found(Option<Found>),
+    NothingMoreToFind,
     Timeout,
 }
 
@@ -94,6 +112,8 @@ impl Driver {
         let seed = config.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
         let core =
             FailoverCore::new(uri.brokers().to_vec(), uri.options().clone(), config.queue, seed);
+        let finds = updates::watch(&uri, dialer.tls());
+        let waits_for_list = uri.brokers().is_empty() && finds.is_some();
         let (topology, known) = watch::channel(Arc::new(core.topology()));
         let (stats, counted) = watch::channel(core.stats());
         let shell = Shell {
@@ -107,14 +127,22 @@ impl Driver {
             undelivered: VecDeque::new(),
             events,
             dialer,
+            linger: LINGER.min(close_timeout(&uri)),
+            warnings: Warnings {
+                every: uri.options().warn_after_reconnect_attempts,
+                told: 0,
+                last_error: String::new(),
+            },
         };
         let views = Views { topology: known, stats: counted };
-        (Self { core, inputs, stats, shell }, views)
+        (Self { core, inputs, stats, finds, waits_for_list, shell }, views)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
     pub(super) async fn run(mut self, end: watch::Sender<bool>) {
-        self.input(Input::Start);
+        if !self.waits_for_list {
+            self.input(Input::Start);
+        }
         loop {
             match self.wait().await {
                 Happened::Submitted(submission) => self.on_submitted(submission),
@@ -124,10 +152,10 @@ impl Driver {
                 }
                 Happened::Cleared(link) => self.input(Input::Cleared(link)),
                 Happened::Dialed(dialed) => self.on_dialed(dialed),
-                Happened::Link(id, Step::Read) => self.take_events(id),
-                Happened::Link(_, Step::Flushed) => {}
-                Happened::Link(id, Step::Lost(reason)) => self.on_lost(id, reason),
+                Happened::Link(id, step) => self.on_step(id, step),
                 Happened::RoomToDeliver => {}
+                Happened::Found(found) => self.on_found(found),
+                Happened::NothingMoreToFind => self.finds = None,
                 Happened::Timeout => self.on_timeout(),
             }
             self.shell.flush_deliveries();
@@ -145,20 +173,26 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Happened {
-        let Self { core, shell, inputs: Inputs { submissions, close, cleared }, .. } = self;
+        let Self { core, shell, inputs, finds, .. } = self;
+        let Inputs { submissions, close, cleared } = inputs;
+        let is_full = !shell.undelivered.is_empty();
+        for link in &mut shell.links {
+            // Only the active link has something to deliver.
+            link.pause_reading(is_full && core.link() == Some(link.id));
+        }
         let backlog = shell.backlog();
-        let Shell { links, dials, deliveries, undelivered, .. } = shell;
+        let Shell { links, dials, deliveries, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
         let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
-        let is_full = !undelivered.is_empty();
         tokio::select! {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
             () = sleep_until(due) => Happened::Timeout,
-            (id, step) = step(links, is_full) => Happened::Link(id, step),
+            (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
+            found = next_find(finds) => found.map_or(Happened::NothingMoreToFind, Happened::Found),
             submission = submissions.recv(), if core.wants_submit() && backlog < MAX_BACKLOG => {
                 submission.map_or(Happened::HandlesGone, Happened::Submitted)
             }
@@ -182,6 +216,9 @@ impl Driver {
                 inputs.extend(self.shell.perform(output, link));
             }
         }
+        if !self.core.is_over() {
+            self.shell.warnings.on_rounds(self.core.failed_rounds());
+        }
     }
 
     fn on_submitted(&mut self, first: Submission) {
@@ -197,11 +234,12 @@ impl Driver {
 
     fn submit(&mut self, submission: Submission) {
         let input = match submission {
-            Submission::Request { command, completion, link, reply } => {
+            Submission::Request { command, completion, link, submitted, reply } => {
                 let id = RequestId(self.shell.next_request);
                 self.shell.next_request += 1;
                 self.shell.replies.insert(id, reply);
-                Input::Submit(Request { id, command: *command, completion, link })
+                let submitted = Some(submitted);
+                Input::Submit(Request { id, command: *command, completion, link, submitted })
             }
             Submission::Settled { link, consumer, last_delivered_sequence_id } => {
                 Input::Settled { link, consumer, last_delivered_sequence_id }
@@ -210,19 +248,36 @@ impl Driver {
         self.input(input);
     }
 
+    fn on_found(&mut self, found: Option<Found>) {
+        if let Some(Found { brokers, rebalance }) = found {
+            self.input(Input::Discovered { brokers, rebalance });
+        }
+        if std::mem::take(&mut self.waits_for_list) {
+            self.input(Input::Start);
+        }
+    }
+
     fn on_dialed(&mut self, Dialed { id, result, times }: Dialed) {
         // A dial that was hung up may have ended well all the same.
         if self.shell.dialing.remove(&id).is_none() {
             return;
         }
         match result {
-            Ok(link) => {
+            Ok((link, greeting)) => {
                 self.shell.links.push(link);
-                self.input(Input::Dialed(id, Ok(()), times));
+                self.input(Input::Dialed(id, Ok(greeting), times));
                 // The broker's first words may have come with the handshake.
                 self.take_events(id);
             }
             Err(error) => self.input(Input::Dialed(id, Err(error), times)),
+        }
+    }
+
+    fn on_step(&mut self, id: LinkId, step: Step) {
+        match step {
+            Step::Read => self.take_events(id),
+            Step::Flushed => {}
+            Step::Lost(reason) => self.on_lost(id, reason),
         }
     }
 
@@ -248,16 +303,21 @@ impl Driver {
 
     fn on_timeout(&mut self) {
         let now = now();
-        let mut lost = Vec::new();
-        for link in &mut self.shell.links {
-            if link.poll_timeout().is_some_and(|due| due <= now)
-                && let Err(reason) = link.handle_timeout(now)
-            {
-                lost.push((link.id, reason));
+        let is_due = |link: &&mut Link| link.poll_timeout().is_some_and(|due| due <= now);
+        let due: Vec<_> = self
+            .shell
+            .links
+            .iter_mut()
+            .filter(is_due)
+            .map(|link| (link.id, link.try_step()))
+            .collect();
+        for (id, step) in due {
+            if let Some(step) = step {
+                self.on_step(id, step);
             }
-        }
-        for (id, reason) in lost {
-            self.on_lost(id, reason);
+            if let Some(Err(reason)) = self.shell.link(id).map(|link| link.handle_timeout(now)) {
+                self.on_lost(id, reason);
+            }
         }
         self.input(Input::Timeout);
     }
@@ -293,6 +353,9 @@ impl Shell {
             Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
                 trace(&event);
+                if let Event::AttemptFailed { broker, error, .. } = &event {
+                    self.warnings.last_error = format!("{broker}: {error}");
+                }
                 if let Event::TopologyChanged(topology) = &event {
                     self.topology.send_replace(topology.clone());
                 }
@@ -334,8 +397,9 @@ impl Shell {
             task.abort();
         }
         if let Some(link) = self.take_link(id) {
+            let linger = self.linger;
             self.dials.spawn(async move {
-                let _ = tokio::time::timeout(LINGER, link.finish()).await;
+                let _ = tokio::time::timeout(linger, link.finish()).await;
                 let result = Err(DialError::Handshake("hung up".to_owned()));
                 Dialed { id, result, times: DialTimes::default() }
             });
@@ -357,11 +421,26 @@ impl Shell {
     }
 }
 
+impl Warnings {
+    /// Java: `warnAfterReconnectAttempts` (`FailoverTransport.doReconnect`).
+    fn on_rounds(&mut self, failed: u32) {
+        if failed == self.told {
+            return;
+        }
+        self.told = failed;
+        let is_due = |every: NonZeroU32| failed == 1 || failed % every == 0;
+        if failed > 0 && self.every.is_some_and(is_due) {
+            let last_error = &self.last_error;
+            tracing::warn!(rounds = failed, last_error, "no broker could be reached, trying on");
+        }
+    }
+}
+
 /// The next step of any link.
-async fn step(links: &mut [Link], is_full: bool) -> (LinkId, Step) {
+async fn step(links: &mut [Link]) -> (LinkId, Step) {
     poll_fn(|cx| {
         for link in &mut *links {
-            if let Poll::Ready(step) = link.poll_step(cx, is_full) {
+            if let Poll::Ready(step) = link.poll_step(cx) {
                 return Poll::Ready((link.id, step));
             }
         }
@@ -375,6 +454,13 @@ async fn next_cleared(cleared: &mut watch::Receiver<Option<LinkId>>) -> Option<L
     match cleared.changed().await {
         Ok(()) => *cleared.borrow_and_update(),
         Err(_) => std::future::pending().await,
+    }
+}
+
+async fn next_find(finds: &mut Option<mpsc::Receiver<Option<Found>>>) -> Option<Option<Found>> {
+    match finds {
+        Some(finds) => finds.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, EncodeError, LinkCore, LinkEvent};
@@ -25,6 +25,10 @@ pub(super) struct Link {
     core: LinkCore,
     /// How much of what is to be sent was written already.
     written: usize,
+    /// Whether what comes is left in the socket.
+    is_paused: bool,
+    /// How much the socket has taken, when that was looked at last.
+    taken: u64,
     /// How long a write may make no headway.
     write_timeout: Option<Duration>,
     /// Since when it makes none.
@@ -44,7 +48,16 @@ pub(super) enum Step {
 
 impl Link {
     pub(super) const fn new(id: LinkId, stream: Stream, core: LinkCore) -> Self {
-        Self { id, stream, core, written: 0, write_timeout: None, stuck_since: None }
+        Self {
+            id,
+            stream,
+            core,
+            written: 0,
+            is_paused: false,
+            taken: 0,
+            write_timeout: None,
+            stuck_since: None,
+        }
     }
 
     pub(super) fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
@@ -66,12 +79,21 @@ impl Link {
         self.core.poll_event(now).map_err(LostReason::from)
     }
 
+    /// Leaves what comes in the socket, or no longer.
+    pub(super) fn pause_reading(&mut self, pause: bool) {
+        if self.is_paused != pause {
+            self.is_paused = pause;
+            self.core.pause_reading(now(), pause);
+        }
+    }
+
     /// Sets the option `soWriteTimeout`.
     pub(super) const fn set_write_timeout(&mut self, limit: Option<Duration>) {
         self.write_timeout = limit;
     }
 
-    fn write_due(&self) -> Option<Instant> {
+    /// When a write has made no headway for too long, if one makes none.
+    pub(super) fn write_due(&self) -> Option<Instant> {
         Some(after(self.stuck_since?, self.write_timeout?))
     }
 
@@ -91,10 +113,19 @@ impl Link {
         self.core.handle_timeout(now).map_err(LostReason::from)
     }
 
-    /// Writes what waits and reads what comes, unless `pause_reading`.
+    /// What can be done without waiting. To be taken before silence is spoken of: the driver may be
+    /// later than what it waits for.
+    pub(super) fn try_step(&mut self) -> Option<Step> {
+        match self.poll_step(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(step) => Some(step),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Writes what waits and reads what comes, unless reading is paused.
     ///
     /// Whatever happened has left its mark when it returns.
-    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>, pause_reading: bool) -> Poll<Step> {
+    pub(super) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         match self.poll_write(cx) {
             Poll::Ready(Ok(true)) => return Poll::Ready(Step::Flushed),
             Poll::Ready(Err(error)) => {
@@ -103,7 +134,7 @@ impl Link {
             }
             Poll::Ready(Ok(false)) | Poll::Pending => {}
         }
-        if pause_reading {
+        if self.is_paused {
             return Poll::Pending;
         }
         self.poll_read(cx).map(|read| match read {
@@ -116,20 +147,20 @@ impl Link {
     /// Writes until nothing waits, here or in the stream: true when something was written, false
     /// when there was nothing.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut progress = false;
+        let mut count = 0;
         while self.backlog() > 0 {
             let waiting = self.core.outgoing().get(self.written..).unwrap_or_default();
             let write = pin!(self.stream.write(waiting));
             match write.poll(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => {
-                    self.written += count;
-                    progress = true;
+                Poll::Ready(Ok(some)) => {
+                    self.written += some;
+                    count += some;
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.drop_written();
-                    self.note_written(progress);
+                    self.note_written(count);
                     self.stuck_since.get_or_insert_with(now);
                     return Poll::Pending;
                 }
@@ -141,13 +172,14 @@ impl Link {
         // Until the stream has let go of it all, what was written is kept to say that it has not.
         let flush = pin!(self.stream.flush());
         if flush.poll(cx)?.is_pending() {
-            self.note_written(progress);
+            self.note_written(count);
             self.stuck_since.get_or_insert_with(now);
             return Poll::Pending;
         }
         self.core.outgoing().clear();
         self.written = 0;
-        self.note_written(true);
+        self.note_written(count);
+        self.stuck_since = None;
         Poll::Ready(Ok(true))
     }
 
@@ -160,9 +192,13 @@ impl Link {
         }
     }
 
-    fn note_written(&mut self, progress: bool) {
-        if progress {
-            self.core.on_written(now());
+    fn note_written(&mut self, count: usize) {
+        if count > 0 {
+            self.core.on_written(now(), count);
+        }
+        let taken = self.stream.taken();
+        if taken > self.taken {
+            self.taken = taken;
             self.stuck_since = None;
         }
     }

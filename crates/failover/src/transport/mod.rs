@@ -6,32 +6,41 @@
 //! - `dial`: from a broker's address to a link, name, addresses, TLS and handshake.
 //! - `stream`: TCP, or TLS over it.
 //! - `tls`: whom to trust, behind the default feature `tls`.
+//! - `updates`: the list of brokers that `updateURIsURL` names, read again and again.
+//! - `web`: a list from the web, behind the default feature `http`.
 
 mod dial;
 mod driver;
 mod link;
 #[cfg(not(feature = "tls"))]
 mod no_tls;
+#[cfg(not(feature = "http"))]
+mod no_web;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod updates;
+#[cfg(feature = "http")]
+mod web;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, Limits};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use self::driver::{Driver, Inputs, Views};
+use self::link::now;
 #[cfg(not(feature = "tls"))]
 use self::no_tls as tls;
 #[cfg(feature = "tls")]
 pub use self::tls::{Pem, TlsOptions};
 use crate::core::{Completion, Event, Incoming, LinkId, QueueLimits, Stats, Topology};
+use crate::credentials::CredentialsProvider;
 use crate::error::{GaveUp, RequestError};
-use crate::uri::FailoverUri;
+use crate::uri::{FailoverUri, OptionValue};
 
 /// What a transport is given besides its URI.
 #[derive(Clone, Debug)]
@@ -52,6 +61,13 @@ pub struct TransportConfig {
     /// `tls`.
     #[cfg(feature = "tls")]
     pub tls: TlsOptions,
+    /// Who is asked, on every attempt, who the client is. By default nobody: a `ConnectionInfo` is sent
+    /// as it is.
+    pub credentials: Option<Arc<dyn CredentialsProvider>>,
+    /// How long that may take. Default 10 s.
+    pub credentials_timeout: Duration,
+    #[cfg(test)]
+    pipes: Option<dial::Pipes>,
 }
 
 impl Default for TransportConfig {
@@ -64,6 +80,10 @@ impl Default for TransportConfig {
             seed: None,
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
+            credentials: None,
+            credentials_timeout: Duration::from_secs(10),
+            #[cfg(test)]
+            pipes: None,
         }
     }
 }
@@ -99,6 +119,7 @@ struct Shared {
     views: Views,
     ended: watch::Receiver<bool>,
     closing: watch::Sender<bool>,
+    close_timeout: Duration,
 }
 
 /// Something on its way to the driver.
@@ -108,6 +129,7 @@ enum Submission {
         command: Box<Command>,
         completion: Completion,
         link: Option<LinkId>,
+        submitted: Instant,
         reply: oneshot::Sender<Outcome>,
     },
     /// See [`FailoverTransport::settled`].
@@ -133,20 +155,35 @@ impl FailoverTransport {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn start(uri: &FailoverUri, config: TransportConfig) -> (Self, Deliveries) {
+        let (transport, deliveries, _) = Self::start_listening(uri, config);
+        (transport, deliveries)
+    }
+
+    /// Like [`start`](Self::start), with all that happens from the first attempt on: whoever asks for
+    /// [`events`](Self::events) afterwards may have missed it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn start_listening(
+        uri: &FailoverUri,
+        config: TransportConfig,
+    ) -> (Self, Deliveries, broadcast::Receiver<Event>) {
         let (submissions, submitted) = mpsc::channel(SUBMISSIONS);
         let (deliveries, delivered) = mpsc::channel(config.deliveries.max(1));
-        let (events, _) = broadcast::channel(config.events.max(1));
+        let (events, listener) = broadcast::channel(config.events.max(1));
         let (end, ended) = watch::channel(false);
         let (closing, close) = watch::channel(false);
         let (clearing, cleared) = watch::channel(None);
-        warn_of_what_has_no_effect(uri);
         let inputs = Inputs { submissions: submitted, close, cleared };
         let (driver, views) = Driver::new(uri.clone(), config, inputs, deliveries, events.clone());
         tokio::spawn(driver.run(end));
         let settling = submissions.downgrade();
         let deliveries = Deliveries { incoming: delivered, interrupted: None, clearing, settling };
-        let shared = Shared { submissions, events, views, ended, closing };
-        (Self { shared: Arc::new(shared) }, deliveries)
+        let close_timeout = close_timeout(uri);
+        let shared = Shared { submissions, events, views, ended, closing, close_timeout };
+        (Self { shared: Arc::new(shared) }, deliveries, listener)
     }
 
     /// Sends a command and waits for the answer, through any number of failovers.
@@ -177,8 +214,8 @@ impl FailoverTransport {
         link: Option<LinkId>,
     ) -> Pending {
         let (reply, answer) = oneshot::channel();
-        let submission =
-            Submission::Request { command: Box::new(command), completion, link, reply };
+        let command = Box::new(command);
+        let submission = Submission::Request { command, completion, link, submitted: now(), reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
         Pending { answer, link: None }
@@ -224,6 +261,13 @@ impl FailoverTransport {
         self.shared.events.subscribe()
     }
 
+    /// How long closing may take: the option `closeTimeout`, or `jms.closeTimeout`, or else 15 seconds, as in
+    /// Java.
+    #[must_use]
+    pub fn close_timeout(&self) -> Duration {
+        self.shared.close_timeout
+    }
+
     /// Closes: what waits fails, the broker is told, the task ends.
     ///
     /// Returns when all is over, or after `deadline`; the closing goes on then.
@@ -239,22 +283,13 @@ impl FailoverTransport {
     }
 }
 
-/// Options that are read and checked, and not obeyed yet.
-const NOT_OBEYED_YET: [&str; 6] = [
-    "updateURIsURL",
-    "rebalanceUpdateURIs",
-    "warnAfterReconnectAttempts",
-    "detectTimeout",
-    "requestTimeout",
-    "closeTimeout",
-];
-
-fn warn_of_what_has_no_effect(uri: &FailoverUri) {
-    for option in uri.explain().given {
-        if NOT_OBEYED_YET.contains(&option.as_str()) {
-            tracing::warn!(option, "this option has no effect yet");
-        }
-    }
+/// See [`FailoverTransport::close_timeout`].
+fn close_timeout(uri: &FailoverUri) -> Duration {
+    const JAVAS: Duration = Duration::from_secs(15);
+    let millis = uri.jms().get("closeTimeout").and_then(OptionValue::as_integer);
+    let of_jms = millis.and_then(|millis| u64::try_from(millis).ok()).filter(|millis| *millis > 0);
+    let given = uri.options().close_timeout;
+    given.or_else(|| of_jms.map(Duration::from_millis)).unwrap_or(JAVAS)
 }
 
 /// What became of a submitted command, when it is known.

@@ -38,8 +38,8 @@ impl Tls {
 
 impl Secure {
     #[allow(clippy::unused_async, reason = "with TLS there is something to wait for")]
-    pub(super) async fn handshake(self, _stream: TcpStream) -> Result<Stream, DialError> {
-        match self {}
+    pub(super) async fn handshake(&self, _stream: TcpStream) -> Result<Stream, DialError> {
+        match *self {}
     }
 }
 

@@ -10,12 +10,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use self::pipes::Pipes;
 use super::*;
 use crate::error::LostReason;
 
+mod cancel;
+mod credentials;
+mod deadlines;
 mod incidents;
+mod pipes;
+mod silence;
 #[cfg(feature = "tls")]
 mod tls;
+mod updates;
+mod warnings;
+#[cfg(feature = "http")]
+mod web;
 
 /// No test waits longer for anything.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -60,9 +70,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// What comes next; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
+            let event = self.core.poll_event(now()).unwrap();
             self.flush().await;
-            if let Some(event) = self.core.poll_event(now()).unwrap() {
-                return Some(event);
+            if event.is_some() {
+                return event;
             }
             let read = self.stream.read_buf(self.core.read_buffer());
             if timeout(DEADLINE, read).await.expect("the client says something").unwrap() == 0 {
@@ -349,11 +360,11 @@ async fn opened() -> (link::Link, TcpStream) {
         (near.unwrap(), far.unwrap().0)
     };
     let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
-    let mut link = link::Link::new(LinkId(1), stream::Stream::Tcp(near), core);
+    let mut link = link::Link::new(LinkId(1), stream::Stream::tcp(near), core);
     let mut peer = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
     far.write_all(&std::mem::take(peer.outgoing())).await.unwrap();
     while !matches!(link.poll_event(now()), Ok(Some(LinkEvent::Opened { .. }))) {
-        within(std::future::poll_fn(|cx| link.poll_step(cx, false))).await;
+        within(std::future::poll_fn(|cx| link.poll_step(cx))).await;
     }
     (link, far)
 }
@@ -365,13 +376,14 @@ async fn what_was_written_is_let_go_of_under_a_steady_load() {
         content: Some(bytes::Bytes::from(vec![7; 64 << 10])),
         ..Message::default()
     });
+    link.pause_reading(true);
     // More waits at every moment than the peer has room for, so that never all is written.
     let mut sink = vec![0; 1 << 20];
     for _ in 0..400 {
         while link.backlog() < 8 << 20 {
             link.send(&message).unwrap();
         }
-        let step = std::future::poll_fn(|cx| link.poll_step(cx, true));
+        let step = std::future::poll_fn(|cx| link.poll_step(cx));
         tokio::select! {
             read = within(far.read(&mut sink)) => assert!(read.unwrap() > 0),
             _ = step => {}

@@ -23,7 +23,7 @@ use self::material::Material;
 pub use self::options::{Pem, TlsOptions};
 use self::settings::Settings;
 use super::TransportConfig;
-use super::stream::Stream;
+use super::stream::{Counted, Stream};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, TransportOptions};
 
@@ -92,8 +92,9 @@ impl Tls {
 
 impl Secure {
     /// Does the handshake, and makes sure of the peer.
-    pub(super) async fn handshake(self, stream: TcpStream) -> Result<Stream, DialError> {
-        match TlsConnector::from(self.config).connect(self.name, stream).await {
+    pub(super) async fn handshake(&self, stream: TcpStream) -> Result<Stream, DialError> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        match connector.connect(self.name.clone(), Counted::new(stream)).await {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             Err(error) => Err(DialError::Tls(explain::handshake(&error))),
         }

@@ -69,7 +69,9 @@ option_set! {
         track_transaction_producers: bool = true, "trackTransactionProducers", FLAG;
         /// Take the lists of brokers that a broker sends, and those of `updateURIsURL`.
         update_uris_supported: bool = true, "updateURIsSupported", FLAG;
-        /// Where more brokers are listed: a URL, or the path of a file.
+        /// Where more brokers are listed, on lines of their own or between commas, with `#` before
+        /// comments: a `file:`, `http:` or `https:` URL, or the path of a file. A file is read every
+        /// second and a page every ten; without brokers in the URI the first reading is waited for.
         update_uris_url: Option<String> = None, "updateURIsURL", SOME_TEXT;
         /// Move to another broker when what `updateURIsURL` lists has changed.
         rebalance_update_uris: bool = true, "rebalanceUpdateURIs", FLAG;
@@ -85,12 +87,15 @@ option_set! {
         /// Ours: how long one dial may take as a whole: name, connect, TLS and negotiation. 0 is no
         /// such limit; the broker's own `connectionTimeout` holds either way.
         connect_timeout: Option<Duration> = None, "connectTimeout", MILLIS_OR_OFF;
-        /// Ours: how long a link may be silent, while an answer is due, before it counts as lost. 0
-        /// leaves that to the inactivity monitor.
+        /// Ours: how long a link may be silent before it counts as lost, standbys too. After a third
+        /// of it the broker is asked for a sign of life, which every ActiveMQ gives, but for one that
+        /// holds up a producer (its flow control). 0 leaves silence to the inactivity monitor.
         detect_timeout: Option<Duration> = None, "detectTimeout", MILLIS_OR_OFF;
-        /// Ours: how long a request may wait for its answer, failovers included. 0 is for ever.
+        /// Ours: how long a request may wait for its answer, failovers included. Then it ends as not sent
+        /// or in doubt, and is not sent again. 0 is for ever.
         request_timeout: Option<Duration> = None, "requestTimeout", MILLIS_OR_OFF;
-        /// Ours: how long closing may take before the link is cut. 0 leaves it to the connection.
+        /// Ours: how long closing may take as a whole before the link is cut. 0 leaves it to
+        /// `jms.closeTimeout`, or else to Java's 15 seconds.
         close_timeout: Option<Duration> = None, "closeTimeout", MILLIS_OR_OFF;
     }
 }

@@ -1,9 +1,13 @@
 //! The inactivity monitor: when to give a sign of life, and when to give up on the peer.
 //!
 //! Java checks in intervals and notices silence after one to two durations. Here silence is noticed
-//! when the duration is over, to the millisecond. A peer that follows Java sends its first keep-alive
-//! only after the initial delay; until then it is asked for one, and silence counts against it only
-//! once it has shown that it answers.
+//! when the duration is over, to the millisecond: the peer is asked for a sign of life before, and
+//! whatever comes is one. A peer that follows Java sends its first keep-alive of its own only after
+//! the initial delay; silence before that counts against it only if it answers when it is asked,
+//! which is found out when the link opens.
+//!
+//! What does not count as the peer's silence: the time in which we do not read, the time in which a
+//! question is still on our side, and the time in which this process did not run.
 
 use std::time::{Duration, Instant};
 
@@ -11,29 +15,79 @@ use super::offer::{LinkConfig, WireFormatOffer};
 
 /// Longer than any connection; what is agreed on beyond it makes no difference.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+/// A timer that is later than this was not held up by the peer.
+const STALL: Duration = Duration::from_millis(50);
+
+/// The option whose limit silence has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SilenceLimit {
+    /// Java's `maxInactivityDuration`, as both sides agreed.
+    MaxInactivityDuration,
+    /// Ours, `detectTimeout`, on which nobody has to agree.
+    DetectTimeout,
+}
+
+impl SilenceLimit {
+    /// The option, as it is written in a URI.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::MaxInactivityDuration => "maxInactivityDuration",
+            Self::DetectTimeout => "detectTimeout",
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Inactivity {
-    /// How long the peer may be silent; `None` when either side switched it off.
-    duration: Option<Duration>,
-    /// How long we may be silent.
-    keep_alive_after: Duration,
+    /// How long the peer may be silent, by each of the options that say so.
+    watches: Vec<Watch>,
+    /// How long we may be silent; `None` when either side switched that off.
+    keep_alive_after: Option<Duration>,
     /// Until then the peer need not send keep-alives of its own.
     peer_starts: Instant,
     last_read: Instant,
     last_written: Instant,
-    /// When it was asked for a sign of life that has not come.
-    probed: Option<Instant>,
-    /// Whether it has ever given one when asked.
-    answers_probes: bool,
+    /// When a keep-alive was queued last.
+    last_keep_alive: Instant,
+    /// What the peer was asked and has not answered, neither so nor with anything else.
+    question: Option<Question>,
+    /// Whether it has ever answered one.
+    answers: bool,
+    is_paused: bool,
+    /// When the timer of a silence came so late that the peer got another chance.
+    forgiven: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    limit: Duration,
+    /// The silence after which the peer is asked for a sign of life.
+    ask_after: Duration,
+    name: SilenceLimit,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    asked: Instant,
+    /// How many bytes are written when all of it is.
+    ends_at: u64,
+    /// When it was.
+    written: Option<Instant>,
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
-    KeepAlive { response_required: bool },
-    Death { silence: Duration },
+    KeepAlive,
+    /// A keep-alive that wants an answer; [`Inactivity::on_asked`] is to be told.
+    Question,
+    Death {
+        silence: Duration,
+        limit: SilenceLimit,
+    },
 }
 
 impl Inactivity {
@@ -44,72 +98,143 @@ impl Inactivity {
             Duration::from_millis(least.cast_unsigned()).min(LONGEST)
         };
         let duration = agreed(ours.max_inactivity_duration, peer.max_inactivity_duration);
+        let duration = (config.use_inactivity_monitor && !duration.is_zero()).then_some(duration);
         let delay = agreed(
             ours.max_inactivity_duration_inital_delay,
             peer.max_inactivity_duration_inital_delay,
         );
+        let agreed = duration.map(|limit| Watch {
+            limit,
+            ask_after: limit * 2 / 3,
+            name: SilenceLimit::MaxInactivityDuration,
+        });
+        let detect = config.detect_timeout.map(|limit| limit.min(LONGEST)).map(|limit| Watch {
+            limit,
+            // It is short: what is left of it is the time that the peer has to answer.
+            ask_after: limit / 3,
+            name: SilenceLimit::DetectTimeout,
+        });
         Self {
-            duration: (config.use_inactivity_monitor && !duration.is_zero()).then_some(duration),
-            keep_alive_after: duration / 3,
+            watches: [agreed, detect].into_iter().flatten().collect(),
+            keep_alive_after: duration.map(|duration| duration / 3),
             peer_starts: now + delay,
             last_read: now,
             last_written: now,
-            probed: None,
-            answers_probes: false,
+            last_keep_alive: now,
+            question: None,
+            answers: false,
+            is_paused: false,
+            forgiven: None,
         }
+    }
+
+    /// Whether silence is noticed at all.
+    pub(super) const fn is_watching(&self) -> bool {
+        !self.watches.is_empty()
     }
 
     pub(super) const fn on_read(&mut self, now: Instant) {
         self.last_read = now;
+        self.forgiven = None;
     }
 
-    pub(super) const fn on_written(&mut self, now: Instant) {
+    /// Bytes were written, so many by now.
+    pub(super) fn on_written(&mut self, now: Instant, written: u64) {
         self.last_written = now;
+        if let Some(question) = &mut self.question
+            && question.ends_at <= written
+        {
+            question.written.get_or_insert(now);
+        }
     }
 
-    pub(super) const fn on_keep_alive(&mut self, now: Instant) {
-        self.last_read = now;
-        if self.probed.take().is_some() {
-            self.answers_probes = true;
+    pub(super) const fn on_keep_alive(&mut self) {
+        if self.question.take().is_some() {
+            self.answers = true;
         }
+    }
+
+    /// The peer is asked for a sign of life. It has been when so many bytes are written.
+    pub(super) const fn on_asked(&mut self, now: Instant, ends_at: u64) {
+        self.last_keep_alive = now;
+        self.question = Some(Question { asked: now, ends_at, written: None });
+    }
+
+    /// Java: no silence is noticed while a command that was received is still being handled.
+    pub(super) const fn pause(&mut self, now: Instant, pause: bool) {
+        if self.is_paused && !pause {
+            self.on_read(now);
+        }
+        self.is_paused = pause;
+    }
+
+    /// The question that nothing was heard since.
+    fn open_question(&self) -> Option<Question> {
+        self.question.filter(|question| question.asked >= self.last_read)
     }
 
     /// When the peer has been silent for too long.
-    fn death(&self, duration: Duration) -> Instant {
-        if self.answers_probes {
-            self.last_read + duration
-        } else {
-            self.last_read.max(self.peer_starts) + duration
+    fn death(&self, watch: &Watch) -> Instant {
+        let waits_for_its_start =
+            watch.name == SilenceLimit::MaxInactivityDuration && !self.answers;
+        let mut counts_from =
+            if waits_for_its_start { self.last_read.max(self.peer_starts) } else { self.last_read };
+        let time_to_answer = watch.limit - watch.ask_after;
+        let mut not_before = counts_from;
+        if let Some(question) = self.open_question() {
+            match question.written {
+                Some(written) => not_before = written + time_to_answer,
+                // It stands behind much else. Where that makes headway, the peer is reading.
+                None => counts_from = counts_from.max(self.last_written),
+            }
         }
+        if let Some(forgiven) = self.forgiven {
+            not_before = not_before.max(forgiven + time_to_answer);
+        }
+        (counts_from + watch.limit).max(not_before)
     }
 
-    /// When to ask it for a sign of life.
-    fn probe(&self, duration: Duration) -> Option<Instant> {
-        // Once for each silence: what was heard since the last probe makes it due again.
-        let asked = self.probed.is_some_and(|probed| probed >= self.last_read);
-        (!asked).then(|| self.last_read + duration * 2 / 3)
+    /// The first of the limits to be reached, and when that is.
+    fn next_death(&self) -> Option<(Instant, SilenceLimit)> {
+        if self.is_paused {
+            return None;
+        }
+        let deaths = self.watches.iter().map(|watch| (self.death(watch), watch.name));
+        deaths.min_by_key(|(at, _)| *at)
+    }
+
+    /// When to ask the peer for a sign of life: once in each silence.
+    fn next_question(&self) -> Option<Instant> {
+        if self.is_paused || self.open_question().is_some() {
+            return None;
+        }
+        let first = self.watches.iter().map(|watch| watch.ask_after).min()?;
+        Some(self.last_read + first)
+    }
+
+    fn next_keep_alive(&self) -> Option<Instant> {
+        Some(self.last_written.max(self.last_keep_alive) + self.keep_alive_after?)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let duration = self.duration?;
-        let keep_alive = self.last_written + self.keep_alive_after;
-        let next = self.death(duration).min(keep_alive);
-        Some(self.probe(duration).map_or(next, |probe| probe.min(next)))
+        let death = self.next_death().map(|(at, _)| at);
+        [death, self.next_question(), self.next_keep_alive()].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Due {
-        let Some(duration) = self.duration else { return Due::Nothing };
-        if self.death(duration) <= now {
-            return Due::Death { silence: now - self.last_read };
+        if let Some((at, limit)) = self.next_death().filter(|(at, _)| *at <= now) {
+            let is_late = now - at > STALL;
+            if !is_late || self.forgiven.is_some() {
+                return Due::Death { silence: now - self.last_read, limit };
+            }
+            self.forgiven = Some(now);
         }
-        if self.probe(duration).is_some_and(|probe| probe <= now) {
-            self.probed = Some(now);
-            self.last_written = now;
-            return Due::KeepAlive { response_required: true };
+        if self.next_question().is_some_and(|at| at <= now) {
+            return Due::Question;
         }
-        if self.last_written + self.keep_alive_after <= now {
-            self.last_written = now;
-            return Due::KeepAlive { response_required: false };
+        if self.next_keep_alive().is_some_and(|at| at <= now) {
+            self.last_keep_alive = now;
+            return Due::KeepAlive;
         }
         Due::Nothing
     }

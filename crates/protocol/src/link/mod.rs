@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+pub use self::inactivity::SilenceLimit;
 pub use self::offer::{LinkConfig, WireFormatOffer};
 
 use self::inactivity::{Due, Inactivity};
@@ -53,11 +54,13 @@ pub enum LinkError {
     /// The peer introduced itself twice.
     #[error("the peer sent a second WireFormatInfo")]
     Renegotiation,
-    /// Nothing came for longer than was agreed on.
-    #[error("nothing heard for {} ms", .silence.as_millis())]
+    /// Nothing came for longer than an option allows.
+    #[error("nothing heard for {} ms ({})", .silence.as_millis(), .limit.option())]
     Silent {
         /// How long.
         silence: Duration,
+        /// Which option.
+        limit: SilenceLimit,
     },
 }
 
@@ -86,6 +89,10 @@ pub struct LinkCore {
     limits: Limits,
     frames: FrameReader,
     out: Vec<u8>,
+    /// The bytes that were ever put into `out`.
+    queued: u64,
+    /// The bytes that were ever written of them.
+    written: u64,
     state: State,
 }
 
@@ -119,7 +126,8 @@ impl LinkCore {
         let patience = config.handshake_timeout.min(Duration::from_secs(60 * 60 * 24));
         let state = State::Greeting { deadline: now + patience };
         let frames = FrameReader::new(limits.max_handshake_size);
-        Ok(Self { config, limits, frames, out, state })
+        let queued = out.len() as u64;
+        Ok(Self { config, limits, frames, out, queued, written: 0, state })
     }
 
     /// The buffer to read from the socket into. Tell [`on_read`](Self::on_read) afterwards.
@@ -142,7 +150,7 @@ impl LinkCore {
     pub fn poll_event(&mut self, now: Instant) -> Result<Option<LinkEvent>, LinkError> {
         let polled = match &mut self.state {
             State::Greeting { .. } => self.poll_greeting(now),
-            State::Open(_) => self.poll_command(now),
+            State::Open(_) => self.poll_command(),
             State::Dead(error) => Err(error.clone()),
         };
         polled.inspect_err(|error| self.state = State::Dead(error.clone()))
@@ -158,10 +166,24 @@ impl LinkCore {
     ///
     /// Never; before the handshake is done, and after death, the command is dropped.
     pub fn send(&mut self, command: &Command) -> Result<(), EncodeError> {
-        if let State::Open(open) = &mut self.state {
-            open.encoder.encode(command, &mut self.out)?;
-        }
+        let State::Open(open) = &mut self.state else { return Ok(()) };
+        let before = self.out.len();
+        open.encoder.encode(command, &mut self.out)?;
+        self.queued += (self.out.len() - before) as u64;
         Ok(())
+    }
+
+    /// Queues a sign of life; a keep-alive has nothing that could fail to be written.
+    fn keep_alive(&mut self, response_required: bool) {
+        let _ = self.send(&KeepAliveInfo { command_id: 0, response_required }.into());
+    }
+
+    /// Asks the peer for a sign of life.
+    fn ask(&mut self, now: Instant) {
+        self.keep_alive(true);
+        if let State::Open(open) = &mut self.state {
+            open.inactivity.on_asked(now, self.queued);
+        }
     }
 
     /// The bytes to be written to the socket. Take off the front what was written, and tell
@@ -176,10 +198,19 @@ impl LinkCore {
         self.out.len()
     }
 
-    /// Bytes were written to the socket.
-    pub fn on_written(&mut self, now: Instant) {
+    /// So many bytes were written to the socket.
+    pub fn on_written(&mut self, now: Instant, count: usize) {
+        self.written = self.written.saturating_add(count as u64);
         if let State::Open(open) = &mut self.state {
-            open.inactivity.on_written(now);
+            open.inactivity.on_written(now, self.written);
+        }
+    }
+
+    /// Nothing is read for a while, or again. What the peer does not get to say is not its silence:
+    /// that begins anew when reading does.
+    pub fn pause_reading(&mut self, now: Instant, pause: bool) {
+        if let State::Open(open) = &mut self.state {
+            open.inactivity.pause(now, pause);
         }
     }
 
@@ -195,6 +226,10 @@ impl LinkCore {
 
     /// The time has come: sends a keep-alive if one is due.
     ///
+    /// Read first what waits in the socket: what was not read cannot be known to be there. Called
+    /// more than 50 ms late, it lets the peer have the time to answer once more before it gives up:
+    /// the process may not have run.
+    ///
     /// # Errors
     ///
     /// When the peer has been silent for too long; the link is dead.
@@ -205,13 +240,15 @@ impl LinkCore {
             }
             State::Open(open) => match open.inactivity.handle_timeout(now) {
                 Due::Nothing => return Ok(()),
-                Due::KeepAlive { response_required } => {
-                    let keep_alive = KeepAliveInfo { command_id: 0, response_required };
-                    // A keep-alive has nothing that could fail to be written.
-                    let _ = open.encoder.encode(&keep_alive.into(), &mut self.out);
+                Due::KeepAlive => {
+                    self.keep_alive(false);
                     return Ok(());
                 }
-                Due::Death { silence } => LinkError::Silent { silence },
+                Due::Question => {
+                    self.ask(now);
+                    return Ok(());
+                }
+                Due::Death { silence, limit } => LinkError::Silent { silence, limit },
             },
             State::Greeting { .. } => return Ok(()),
             State::Dead(error) => return Err(error.clone()),
@@ -250,13 +287,18 @@ impl LinkCore {
         let unprefixed = (!format.size_prefix).then(BytesMut::new);
         let inactivity = Inactivity::new(now, &self.config, &peer);
         let encoder = Encoder::new(format);
+        let is_watching = inactivity.is_watching();
         self.state = State::Open(Box::new(Open { encoder, decoder, inactivity, unprefixed }));
+        if is_watching {
+            // Whether it answers decides from when on its silence means something.
+            self.ask(now);
+        }
         Ok(Some(LinkEvent::Opened { format, peer: Box::new(peer) }))
     }
 
-    fn poll_command(&mut self, now: Instant) -> Result<Option<LinkEvent>, LinkError> {
-        let State::Open(open) = &mut self.state else { return Ok(None) };
+    fn poll_command(&mut self) -> Result<Option<LinkEvent>, LinkError> {
         loop {
+            let State::Open(open) = &mut self.state else { return Ok(None) };
             let command = match &mut open.unprefixed {
                 None => match self.frames.next_frame()? {
                     Some(frame) => open.decoder.decode(&frame)?,
@@ -274,10 +316,9 @@ impl LinkCore {
                 // Java's null command says nothing.
                 None => {}
                 Some(Command::KeepAliveInfo(keep_alive)) => {
-                    open.inactivity.on_keep_alive(now);
+                    open.inactivity.on_keep_alive();
                     if keep_alive.response_required {
-                        let answer = Command::from(KeepAliveInfo::default());
-                        let _ = open.encoder.encode(&answer, &mut self.out);
+                        self.keep_alive(false);
                     }
                 }
                 // Java would negotiate again, in the middle of everything.

@@ -18,8 +18,11 @@ pub struct LinkConfig {
     /// How long the peer has for its introduction. Default 10 s: Java's writers wait for
     /// `maxInactivityDurationInitalDelay`.
     pub handshake_timeout: Duration,
-    /// Whether silence is noticed and keep-alives are sent. Default true.
+    /// Whether silence is noticed and keep-alives are sent, as both sides agree. Default true.
     pub use_inactivity_monitor: bool,
+    /// How long the peer may be silent, whatever was agreed on: after a third of it the peer is asked
+    /// for a sign of life, which every ActiveMQ gives. Default none.
+    pub detect_timeout: Option<Duration>,
 }
 
 impl Default for LinkConfig {
@@ -29,6 +32,7 @@ impl Default for LinkConfig {
             minimum_version: 1,
             handshake_timeout: Duration::from_secs(10),
             use_inactivity_monitor: true,
+            detect_timeout: None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Two links wired to each other, and a hostile peer.
 
+mod silence;
+
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -24,19 +26,33 @@ fn link(now: Instant, change: impl FnOnce(&mut LinkConfig)) -> LinkCore {
 fn carry(from: &mut LinkCore, to: &mut LinkCore, now: Instant) {
     let bytes = std::mem::take(from.outgoing());
     if !bytes.is_empty() {
-        from.on_written(now);
+        from.on_written(now, bytes.len());
         to.read_buffer().extend_from_slice(&bytes);
         to.on_read(now);
     }
 }
 
-fn opened(a: &mut LinkCore, b: &mut LinkCore, now: Instant) {
+/// Does the handshake.
+fn greeted(a: &mut LinkCore, b: &mut LinkCore, now: Instant) {
     carry(a, b, now);
     carry(b, a, now);
     for link in [a, b] {
         assert!(matches!(link.poll_event(now), Ok(Some(LinkEvent::Opened { .. }))));
         assert!(matches!(link.poll_event(now), Ok(None)));
     }
+}
+
+/// Does the handshake, and lets each find out that the other answers.
+fn opened(a: &mut LinkCore, b: &mut LinkCore, now: Instant) {
+    greeted(a, b, now);
+    for _ in 0..2 {
+        carry(a, b, now);
+        carry(b, a, now);
+        for link in [&mut *a, &mut *b] {
+            assert!(matches!(link.poll_event(now), Ok(None)));
+        }
+    }
+    assert_eq!((a.outgoing_len(), b.outgoing_len()), (0, 0));
 }
 
 fn pair(change: impl Fn(&mut LinkConfig)) -> (LinkCore, LinkCore, Instant) {
@@ -198,27 +214,44 @@ fn death(
             carry(&mut b, &mut a, due);
             a.poll_event(due).unwrap();
         } else {
-            a.outgoing().clear();
+            let count = std::mem::take(a.outgoing()).len();
+            a.on_written(due, count);
         }
     }
+}
+
+const fn silent(silence: Duration, limit: SilenceLimit) -> LinkError {
+    LinkError::Silent { silence, limit }
 }
 
 #[test]
 fn a_peer_that_answers_when_asked_is_missed_as_soon_as_the_duration_is_over() {
     let pair = pair(|config| config.offer.max_inactivity_duration = Some(3000));
-    // It answers the first probe, at 2000 ms, and falls silent.
+    // It answers the question of 2000 ms, and falls silent.
     let (after, error) = death(pair, |time| time <= ms(2000));
-    assert_eq!((after, error), (ms(5000), LinkError::Silent { silence: ms(3000) }));
+    let limit = SilenceLimit::MaxInactivityDuration;
+    assert_eq!((after, error), (ms(5000), silent(ms(3000), limit)));
+}
+
+#[test]
+fn a_peer_that_falls_silent_right_after_the_handshake_is_missed_in_time_too() {
+    let pair = pair(|config| config.offer.max_inactivity_duration = Some(2000));
+    let (after, _) = death(pair, |_| false);
+    assert_eq!(after, ms(2000));
 }
 
 #[test]
 fn a_peer_that_never_answers_has_the_initial_delay_before_silence_counts() {
-    let pair = pair(|config| {
+    let now = start();
+    let change = |config: &mut LinkConfig| {
         config.offer.max_inactivity_duration = Some(3000);
         config.offer.max_inactivity_duration_inital_delay = Some(10_000);
-    });
-    let (after, error) = death(pair, |_| false);
-    assert_eq!((after, error), (ms(13_000), LinkError::Silent { silence: ms(13_000) }));
+    };
+    let (mut a, mut b) = (link(now, change), link(now, change));
+    greeted(&mut a, &mut b, now);
+    let (after, error) = death((a, b, now), |_| false);
+    let limit = SilenceLimit::MaxInactivityDuration;
+    assert_eq!((after, error), (ms(13_000), silent(ms(13_000), limit)));
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt;
 use rewire_failover::core::{
-    Completion, DialTimes, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId,
+    Completion, DialTimes, Event, FailoverCore, Greeting, Incoming, Input, LinkId, Output, Request,
+    RequestId,
 };
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{
-    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response, Throwable,
+    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response,
+    SilenceLimit, Throwable,
 };
 
 use self::app::{App, Purpose};
@@ -149,7 +151,7 @@ impl Client {
         self.purposes.insert(request, purpose);
         self.see(ctx, AtClient::Submitted { request, command: &command, completion, link });
         let id = RequestId::new(request);
-        self.input(ctx, Input::Submit(Request { id, command, completion, link }));
+        self.input(ctx, Input::Submit(Request { id, command, completion, link, submitted: None }));
     }
 
     /// Does what the core says. What comes of it at once is an input again.
@@ -281,7 +283,10 @@ impl Client {
                 if self.dialing.remove(&link).is_some() {
                     self.links.insert(link, wire);
                     self.see(ctx, AtClient::Dialed { link, result: Ok(()) });
-                    self.happen(ctx, Input::Dialed(link, Ok(()), DialTimes::default()));
+                    self.happen(
+                        ctx,
+                        Input::Dialed(link, Ok(Greeting::default()), DialTimes::default()),
+                    );
                 }
             }
             Parcel::Fin if self.dialing.contains_key(&link) => {
@@ -332,7 +337,8 @@ impl Client {
 
     pub(crate) fn silent(&mut self, ctx: &mut Ctx, wire: usize) {
         let silence = ctx.net.plan().silence;
-        self.lose(ctx, wire, LostReason::Silent(silence));
+        let limit = SilenceLimit::MaxInactivityDuration;
+        self.lose(ctx, wire, LostReason::Silent { silence, limit });
     }
 
     pub(crate) fn reset(&mut self, ctx: &mut Ctx, wire: usize) {
@@ -384,7 +390,10 @@ impl Client {
                 ("that a consumer is closed", Input::Received(link, close.into()))
             }
             4 => ("that it is lost", Input::Lost(link, LostReason::Closed)),
-            5 => ("that it is there", Input::Dialed(link, Ok(()), DialTimes::default())),
+            5 => (
+                "that it is there",
+                Input::Dialed(link, Ok(Greeting::default()), DialTimes::default()),
+            ),
             _ => ("that #.. cannot be sent", Input::Unsendable(link, number, too_large())),
         };
         self.speak_dead(ctx, link, what, input);

@@ -41,7 +41,13 @@ fn answers(lab: &mut Lab, link: u64) -> Vec<i32> {
 #[test]
 fn a_consumer_is_restored_closed_and_opened_when_the_old_link_was_dealt_with() {
     let mut lab = lost();
-    assert_eq!(prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(()), DialTimes::default())), [0]);
+    assert_eq!(
+        prefetches(
+            &mut lab,
+            Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default())
+        ),
+        [0]
+    );
     assert!(answers(&mut lab, 2).is_empty());
     assert_eq!(lab.input(Input::Cleared(LinkId(1))), ["transmit 2 ConsumerControl #4"]);
     assert!(lab.input(Input::Cleared(LinkId(1))).is_empty());
@@ -51,14 +57,20 @@ fn a_consumer_is_restored_closed_and_opened_when_the_old_link_was_dealt_with() {
 fn it_is_restored_as_it_was_when_the_old_link_was_dealt_with_before() {
     let mut lab = lost();
     lab.input(Input::Cleared(LinkId(1)));
-    assert_eq!(prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(()), DialTimes::default())), [5]);
+    assert_eq!(
+        prefetches(
+            &mut lab,
+            Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default())
+        ),
+        [5]
+    );
     assert!(answers(&mut lab, 2).is_empty());
 }
 
 #[test]
 fn it_is_opened_after_the_replay_when_the_old_link_was_dealt_with_during_it() {
     let mut lab = lost();
-    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(()), DialTimes::default()));
+    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()));
     assert!(lab.input(Input::Cleared(LinkId(1))).is_empty());
     assert_eq!(answers(&mut lab, 2), [5]);
 }
@@ -66,12 +78,18 @@ fn it_is_opened_after_the_replay_when_the_old_link_was_dealt_with_during_it() {
 #[test]
 fn it_stays_closed_through_a_second_loss_and_an_answer_about_another_link_opens_nothing() {
     let mut lab = lost();
-    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(()), DialTimes::default()));
+    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()));
     answers(&mut lab, 2);
     lab.lost(2);
     lab.wait(ms(10));
     assert!(lab.input(Input::Cleared(LinkId(1))).is_empty());
-    assert_eq!(prefetches(&mut lab, Input::Dialed(LinkId(3), Ok(()), DialTimes::default())), [0]);
+    assert_eq!(
+        prefetches(
+            &mut lab,
+            Input::Dialed(LinkId(3), Ok(Greeting::default()), DialTimes::default())
+        ),
+        [0]
+    );
     answers(&mut lab, 3);
     assert_eq!(prefetches(&mut lab, Input::Cleared(LinkId(2))), [5]);
 }
@@ -79,7 +97,7 @@ fn it_stays_closed_through_a_second_loss_and_an_answer_about_another_link_opens_
 #[test]
 fn one_that_was_removed_meanwhile_is_not_opened() {
     let mut lab = lost();
-    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(()), DialTimes::default()));
+    prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()));
     answers(&mut lab, 2);
     let object_id = Some(Box::new(consumer_id().into()));
     lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() });

@@ -152,3 +152,37 @@ fn a_standby_that_becomes_ready_is_taken_instead_of_a_broker_that_does_not_answe
         ["hangup 4", "transmit 3 ConnectionControl #0", "transmit 3 ConnectionInfo #1"]
     );
 }
+
+fn discovered(brokers: &[&str]) -> Input {
+    let brokers = brokers.iter().map(|uri| uri.parse().unwrap()).collect();
+    Input::Discovered { brokers, rebalance: false }
+}
+
+#[test]
+fn a_list_that_was_read_names_brokers_to_try_before_the_configured_ones() {
+    let mut lab = Lab::two().connected();
+    assert_eq!(
+        lab.input(discovered(&["tcp://c:1"])),
+        ["event topology tcp://c:1 tcp://a:1 tcp://b:1"]
+    );
+    assert!(lab.input(discovered(&["tcp://c:1"])).is_empty());
+    lab.lost(1);
+    assert_eq!(lab.wait(ms(10)), ["dial 2 tcp://c:1"]);
+}
+
+#[test]
+fn without_any_broker_rounds_fail_until_one_is_read_of_and_it_is_dialed_at_once() {
+    let mut lab = Lab::new(&[], |options| options.initial_reconnect_delay = ms(1000));
+    assert!(lab.input(Input::Start).is_empty());
+    assert_eq!(lab.due(), Some(ms(1000)));
+    assert_eq!(
+        lab.input(discovered(&["tcp://c:1"])),
+        ["event topology tcp://c:1", "dial 1 tcp://c:1"]
+    );
+}
+
+#[test]
+fn no_list_is_taken_where_lists_are_not_wanted() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| options.update_uris_supported = false);
+    assert!(lab.input(discovered(&["tcp://c:1"])).is_empty());
+}

@@ -22,7 +22,11 @@ fn the_time_before_the_first_link_is_on_record() {
     dial_failed(&mut lab, 1, DialError::Connect("refused".to_owned()), dial_times(3));
     lab.now += ms(4);
     let handshake = Some(ms(1));
-    lab.input(Input::Dialed(LinkId(2), Ok(()), DialTimes { handshake, ..dial_times(2) }));
+    lab.input(Input::Dialed(
+        LinkId(2),
+        Ok(Greeting::default()),
+        DialTimes { handshake, ..dial_times(2) },
+    ));
     assert_eq!(lab.incidents.len(), 1);
     assert_eq!(
         lab.incident_text(),
@@ -99,7 +103,7 @@ fn an_incident_is_told_of_right_after_what_ended_it() {
         |outputs: Outputs<'_>| -> Vec<String> { outputs.map(|output| show(&output)).collect() };
     lab.now += ms(10);
     lab.input(Input::Timeout);
-    let dialed = Input::Dialed(LinkId(2), Ok(()), DialTimes::default());
+    let dialed = Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default());
     lab.core.handle(lab.now, dialed).for_each(drop);
     let answer = Response { correlation_id: 1, ..Response::default() };
     let resumed = order(lab.core.handle(lab.now, Input::Received(LinkId(2), answer.into())));

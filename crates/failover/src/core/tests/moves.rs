@@ -319,3 +319,13 @@ fn standbys_for_a_preferred_broker_come_beside_those_of_the_pool() {
     let connected = lab.dialed(2);
     assert_eq!(connected[connected.len() - 2..], ["dial 3 tcp://a:1", "dial 4 tcp://c:1"]);
 }
+
+#[test]
+fn a_list_that_was_read_and_says_another_first_broker_is_followed_if_that_is_wanted() {
+    for rebalance in [true, false] {
+        let mut lab = Lab::two().connected();
+        let brokers = vec!["tcp://c:1".parse().unwrap(), "tcp://a:1".parse().unwrap()];
+        lab.input(Input::Discovered { brokers, rebalance });
+        assert_eq!(lab.due().is_some(), rebalance);
+    }
+}

@@ -204,8 +204,10 @@ fn an_open_pull_is_repeated_with_the_time_that_is_left_of_it() {
     lab.now += ms(30);
     lab.lost(1);
     lab.wait(ms(10));
-    let outputs: Vec<_> =
-        lab.core.handle(lab.now, Input::Dialed(LinkId(2), Ok(()), DialTimes::default())).collect();
+    let outputs: Vec<_> = lab
+        .core
+        .handle(lab.now, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()))
+        .collect();
     let Some(Output::Transmit(_, command, _)) = outputs.last() else { panic!("{outputs:?}") };
     assert!(matches!(&**command, Command::MessagePull(pull) if pull.timeout == 60), "{command:?}");
 }

@@ -300,6 +300,35 @@ fn what_cannot_be_sent_in_a_replay_is_told_and_the_rest_goes_on() {
     assert_eq!(lab.dialed(3).len(), 3);
 }
 
+#[test]
+fn a_standby_whose_credentials_are_out_of_date_is_dialed_anew_and_asked_for_again() {
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], |options| options.backup = true);
+    lab.input(Input::Start);
+    lab.submit(connection_info());
+    lab.dialed(1);
+    lab.answer(1, 1);
+    let told = |lab: &mut Lab, link| {
+        let credentials = Some(crate::Credentials::new("u", format!("of link {link}")));
+        let dialed =
+            Input::Dialed(LinkId(link), Ok(Greeting { credentials }), DialTimes::default());
+        lab.core.handle(lab.now, dialed).find_map(|output| match output {
+            Output::Transmit(_, command, _) => match &*command {
+                Command::ConnectionInfo(info) => info.password.as_ref().map(ToString::to_string),
+                _ => None,
+            },
+            _ => None,
+        })
+    };
+    assert_eq!(told(&mut lab, 2), None);
+    let replay = lab.core.handle(lab.now, Input::Lost(LinkId(1), LostReason::Closed)).any(
+        |output| matches!(output, Output::Transmit(_, command, _) if format!("{command:?}").contains("of link")),
+    );
+    assert!(!replay, "a password is not shown");
+    let refused = lab.refuse(2, 1, "java.lang.SecurityException");
+    assert_eq!(refused[2..], ["dial 3 tcp://b:1"], "{refused:?}");
+    assert_eq!(told(&mut lab, 3).as_deref(), Some("of link 3"));
+}
+
 fn dispatch() -> MessageDispatch {
     MessageDispatch { consumer_id: Some(consumer_id()), ..MessageDispatch::default() }
 }

@@ -167,3 +167,45 @@ fn what_is_bound_to_a_link_is_not_sent_over_the_next() {
     assert!(lost.iter().any(|line| line.starts_with("complete 2 ") && line != "complete 2 ok"));
     assert!(lab.core.requests.len() == 0, "{lost:?}");
 }
+
+#[test]
+fn a_request_waits_no_longer_for_its_answer_than_the_request_timeout_and_is_not_sent_again() {
+    let mut lab =
+        Lab::new(&["tcp://a:1"], |options| options.request_timeout = Some(ms(500))).connected();
+    lab.submit(session_info());
+    lab.now += ms(100);
+    lab.submit(Message::default());
+    assert_eq!(lab.due(), Some(ms(400)));
+    assert!(lab.wait(ms(399)).is_empty());
+    let late = "in doubt, sent to tcp://a:1 without an answer: no answer within the request \
+                timeout of 500 ms";
+    assert_eq!(lab.wait(ms(1)), [format!("complete 2 {late}")]);
+    assert_eq!(lab.wait(ms(100)), [format!("complete 3 {late}")]);
+    assert_eq!(lab.due(), None);
+    // Their answers come too late.
+    assert!(lab.answer(1, 2).is_empty() && lab.answer(1, 3).is_empty());
+    lab.lost(1);
+    lab.wait(ms(10));
+    assert_eq!(
+        lab.dialed(2),
+        ["transmit 2 ConnectionControl #0", "transmit 2 ConnectionInfo #1"],
+        "the session is not declared"
+    );
+    lab.answer(2, 1);
+    assert_eq!(lab.due(), None);
+}
+
+#[test]
+fn a_request_that_never_left_is_not_sent_when_its_time_is_over() {
+    let mut lab = Lab::new(&["tcp://a:1"], |options| options.request_timeout = Some(ms(500)));
+    lab.input(Input::Start);
+    lab.submit(connection_info());
+    let unsent = "not sent: no answer within the request timeout of 500 ms";
+    assert_eq!(lab.wait(ms(500)), [format!("complete 1 {unsent}")]);
+    // It has waited elsewhere, until its time was over.
+    let request = lab.request(Message::default(), Completion::Answered);
+    let submitted = Some(lab.now - ms(500));
+    let late = lab.input(Input::Submit(Request { submitted, ..request }));
+    assert_eq!(late, [format!("complete 2 {unsent}")]);
+    assert_eq!(lab.dialed(1), ["resumed 1", "event connected tcp://a:1"]);
+}

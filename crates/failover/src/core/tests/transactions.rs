@@ -441,8 +441,10 @@ fn a_message_that_was_answered_asks_for_no_answer_when_it_is_repeated() {
     lab.submit(message(&id));
     lab.lost(1);
     lab.wait(ms(10));
-    let outputs: Vec<_> =
-        lab.core.handle(lab.now, Input::Dialed(LinkId(2), Ok(()), DialTimes::default())).collect();
+    let outputs: Vec<_> = lab
+        .core
+        .handle(lab.now, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()))
+        .collect();
     let asks: Vec<_> = outputs
         .iter()
         .filter_map(|output| match output {

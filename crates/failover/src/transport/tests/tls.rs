@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::*;
 use crate::DialError;
-use crate::transport::dial::Dialer;
+use crate::transport::dial::{Dialer, Stopwatch, open_any};
 use crate::transport::link::{Link, Step};
 use crate::transport::stream::Stream;
 use crate::transport::tls::Tls;
@@ -136,7 +136,7 @@ async fn dial(uri: &str, tls: TlsOptions) -> Result<Link, DialError> {
     let uri: FailoverUri = format!("failover:({uri})").parse().unwrap();
     let broker = uri.brokers()[0].clone();
     let config = TransportConfig { tls, ..TransportConfig::default() };
-    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.result
+    within(Dialer::new(uri, &config).dial(LinkId(1), &broker)).await.result.map(|(link, _)| link)
 }
 
 /// What the error of a dial that fails in TLS says.
@@ -335,10 +335,10 @@ async fn what_the_broker_said_before_it_closed_is_the_reason_also_when_a_write_f
     // Nobody is there any more: after this, writing fails.
     stream.write_all(b"lost").await.unwrap();
     let Stream::Tls(tls) = &stream else { panic!("{stream:?}") };
-    within(tls.get_ref().0.readable()).await.unwrap();
+    within(tls.get_ref().0.stream.readable()).await.unwrap();
     let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
     let mut link = Link::new(LinkId(1), stream, core);
-    let step = within(poll_fn(|cx| link.poll_step(cx, false))).await;
+    let step = within(poll_fn(|cx| link.poll_step(cx))).await;
     let Step::Lost(LostReason::Tls(problem)) = step else { panic!("{step:?}") };
     assert_eq!(problem, "the broker demands a client certificate, and was shown none");
 }
@@ -489,4 +489,113 @@ fn options_never_show_a_key() {
     let shown = format!("{config:?}");
     let pems = format!("certificates: Pem(/etc/mq/client.pem), key: Pem({size} bytes)");
     assert!(shown.contains(&pems) && !shown.contains("PRIVATE KEY"), "{shown}");
+}
+
+#[cfg(feature = "http")]
+#[tokio::test]
+async fn a_list_of_brokers_is_read_from_a_page_whose_authority_is_trusted_and_from_no_other() {
+    use crate::transport::tests::web::{answer_over, page};
+    use crate::transport::web::Page;
+    let authority = Authority::new("ours");
+    let server = TlsBroker::start(&authority.issue(&["localhost"])).await;
+    let url = server.uri("localhost", "/brokers").replace("ssl:", "https:");
+    let serve = async {
+        loop {
+            let (stream, _) = within(server.inner.listener.accept()).await.unwrap();
+            if let Ok(stream) = within(server.acceptor.accept(stream)).await {
+                answer_over(stream, &page("ssl://a:1")).await;
+            }
+        }
+    };
+    let read = async {
+        for (authority, is_trusted) in [(&authority, true), (&Authority::new("theirs"), false)] {
+            let tls = Tls::new(&TransportConfig {
+                tls: authority.trusted(),
+                ..TransportConfig::default()
+            });
+            let page = Page::parse(&url, Arc::new(tls)).unwrap();
+            let read = within(page.read(100)).await;
+            assert_eq!(read.is_ok_and(|text| text == "ssl://a:1"), is_trusted);
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = serve => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn where_tls_fails_at_one_address_of_a_name_the_next_is_tried() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let stranger = TlsBroker::start(&theirs.issue(&["localhost"])).await;
+    let broker = TlsBroker::start(&ours.issue(&["localhost"])).await;
+    let address = |broker: &TlsBroker| broker.inner.listener.local_addr().unwrap();
+    let config = TransportConfig { tls: ours.trusted(), ..TransportConfig::default() };
+    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
+    let (options, tls) = (uri.transport(), Arc::new(Tls::new(&config)));
+    let secure = tls.prepare(&uri, &options).await.unwrap();
+    let addresses = [address(&stranger), address(&broker)];
+    let accept = async {
+        let (stream, _) = within(broker.inner.listener.accept()).await.unwrap();
+        within(broker.acceptor.accept(stream)).await
+    };
+    let mut watch = Stopwatch::default();
+    let (opened, refused, accepted) = tokio::join!(
+        open_any(&addresses, None, &options, Some(&secure), &mut watch),
+        stranger.accept(),
+        accept
+    );
+    assert!(opened.is_ok() && refused.is_err() && accepted.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_hangs_has_its_time_and_the_next_is_tried() {
+    let (ours, silent) = (Authority::new("ours"), ScriptedBroker::start().await);
+    let broker = TlsBroker::start(&ours.issue(&["localhost"])).await;
+    let address = |broker: &ScriptedBroker| broker.listener.local_addr().unwrap();
+    let config = TransportConfig { tls: ours.trusted(), ..TransportConfig::default() };
+    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
+    let (options, tls) = (uri.transport(), Arc::new(Tls::new(&config)));
+    let secure = tls.prepare(&uri, &options).await.unwrap();
+    let addresses = [address(&silent), address(&silent)];
+    let begin = tokio::time::Instant::now();
+    let opened =
+        open_any(&addresses, None, &options, Some(&secure), &mut Stopwatch::default()).await;
+    let limit = options.tcp.connection_timeout.unwrap();
+    assert_eq!(opened.unwrap_err(), DialError::TimedOut(limit));
+    assert!(begin.elapsed() >= limit * 2, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_tls_stream_that_no_longer_flushes_is_stuck_though_it_takes_what_is_said() {
+    let authority = Authority::new("ours");
+    let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
+    let uri = broker.uri("localhost", "?soWriteTimeout=2000");
+    let (client, link) = tokio::join!(broker.accept(), dial(&uri, authority.trusted()));
+    let (_reads_nothing, mut link) = (client.unwrap(), link.unwrap());
+    tokio::time::pause();
+    let content = Some(bytes::Bytes::from(vec![7; 8 << 10]));
+    let message = Command::from(Message { content, ..Message::default() });
+    // Until what was written waits inside of the stream, and goes on waiting.
+    let mut stuck = 0;
+    while stuck < 100 {
+        if link.write_due().is_none() {
+            link.send(&message).unwrap();
+            stuck = 0;
+        }
+        let _ = link.try_step();
+        tokio::task::yield_now().await;
+        stuck += 1;
+    }
+    let small = Command::from(MessageAck::default());
+    for _ in 0..6 {
+        tokio::time::advance(Duration::from_millis(300)).await;
+        link.send(&small).unwrap();
+        let step = link.try_step();
+        assert!(step.is_none(), "{step:?}");
+        assert_eq!(link.handle_timeout(now()), Ok(()));
+    }
+    tokio::time::advance(Duration::from_millis(300)).await;
+    let stuck = Err(LostReason::WriteStuck(Duration::from_secs(2)));
+    assert_eq!(link.handle_timeout(now()), stuck);
 }

@@ -1,0 +1,86 @@
+//! A real ActiveMQ is held (SIGSTOP): its connections stay, and it says no more.
+
+use std::time::{Duration, Instant};
+
+use rewire::{Connection, Event, Message, Queue};
+use rewire_test_support::ActiveMq;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// How long a held broker went unnoticed after the client had been idle for `idle`.
+async fn unnoticed(options: &str, idle: Duration) -> (Duration, String) {
+    let mut broker = ActiveMq::start();
+    let uri = format!("failover:({})?{options}", broker.uri());
+    let connection = Connection::builder(&uri).await.unwrap();
+    let mut events = connection.events();
+    assert!(timeout(idle, events.next()).await.is_err(), "nothing happens");
+    broker.pause();
+    let held = now();
+    let cause = loop {
+        let event = timeout(SOON, events.next()).await.expect("it is noticed").unwrap();
+        if let Event::Interrupted { cause, .. } = event {
+            break cause.to_string();
+        }
+    };
+    (held.elapsed(), cause)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is real time that is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[tokio::test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_held_broker_is_noticed_within_300_ms_by_a_detect_timeout_of_200() {
+    // Not only after silence: also in the middle of what the handshake has begun.
+    for idle in [50, 1000] {
+        let (after, cause) = unnoticed("detectTimeout=200", Duration::from_millis(idle)).await;
+        assert!(cause.contains("detectTimeout"), "{cause}");
+        assert!(after < Duration::from_millis(300), "noticed after {after:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_held_broker_is_noticed_when_the_inactivity_time_is_over() {
+    for idle in [50, 3000] {
+        let options = "nested.wireFormat.maxInactivityDuration=2000";
+        let (after, cause) = unnoticed(options, Duration::from_millis(idle)).await;
+        assert!(cause.contains("maxInactivityDuration"), "{cause}");
+        assert!(after < Duration::from_millis(2100), "noticed after {after:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_missed_all_the_same() {
+    let mut broker = ActiveMq::start();
+    let uri = format!("failover:({})?detectTimeout=200", broker.uri());
+    let connection = Connection::builder(&uri).await.unwrap();
+    let mut events = connection.events();
+    let mut senders = JoinSet::new();
+    for n in 0..4 {
+        let session = connection.session().await.unwrap();
+        let producer = session.producer(&Queue::new(&format!("LOAD.{n}"))).await.unwrap();
+        senders.spawn(async move {
+            loop {
+                let message = Message::bytes(vec![0; 16 << 10]).persistent(false);
+                if producer.enqueue(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    let early = timeout(Duration::from_secs(5), events.next()).await;
+    assert!(early.is_err(), "{early:?}");
+    broker.pause();
+    let held = now();
+    let event = timeout(SOON, events.next()).await.expect("it is noticed");
+    let after = held.elapsed();
+    assert!(matches!(event, Some(Event::Interrupted { .. })), "{event:?}");
+    assert!(after < Duration::from_millis(400), "noticed after {after:?}");
+    senders.shutdown().await;
+}
