@@ -53,6 +53,9 @@ pub(crate) fn sentence(event: &Event) -> Option<String> {
         Event::TopologyChanged(topology) => {
             format!("the cluster is {}", brokers(topology).join(", "))
         }
+        Event::CacheEvicted { messages } => {
+            format!("{messages} messages may be lost: maxCacheSize had no room for them")
+        }
         Event::GaveUp(reason) => reason.to_string(),
         _ => return None,
     })
@@ -88,6 +91,9 @@ pub(crate) fn to_json(event: &Event) -> Option<Value> {
         Event::StandbyReady { broker } => json!({"event": "standby_ready", "broker": broker}),
         Event::StandbyLost { broker, cause } => {
             json!({"event": "standby_lost", "broker": broker, "cause": cause.to_string()})
+        }
+        Event::CacheEvicted { messages } => {
+            json!({"event": "cache_evicted", "messages": messages})
         }
         Event::TopologyChanged(topology) => {
             json!({"event": "topology", "brokers": brokers(topology)})
