@@ -201,7 +201,7 @@ pub(crate) struct ReceiveArgs {
     #[arg(long, value_enum, default_value_t = Ack::Auto)]
     pub(crate) ack: Ack,
     /// With --ack transacted, how many messages a transaction has [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub(crate) tx_batch: Option<u64>,
     /// How many messages the broker may send ahead; with 0 each is asked for [default: the kind of consumer decides]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=32_766))]
