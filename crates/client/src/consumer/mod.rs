@@ -56,6 +56,8 @@ pub struct Consumer {
     /// A message that is handed out once `outgoing` is done.
     held: Option<Delivery>,
     is_over: bool,
+    /// Whether the broker was asked for a message since somebody began to wait for no longer than a time.
+    has_asked: bool,
     /// Whether a broker knows of it, so that it is to be removed there.
     is_declared: bool,
 }
@@ -78,6 +80,7 @@ impl Consumer {
             outgoing: None,
             held: None,
             is_over: false,
+            has_asked: false,
             is_declared: false,
         }
     }
@@ -113,12 +116,25 @@ impl Consumer {
     /// Dropped, nothing is lost: no message is taken before it is returned.
     pub async fn receive(&mut self, timeout: Duration) -> Result<Option<Delivery>> {
         let is_pulling = self.shared.buffer.prefetch() == 0;
-        let pull_ms = match timeout.as_millis() {
-            0 => NO_WAIT,
-            millis => i64::try_from(millis).unwrap_or(i64::MAX),
-        };
         let limit = if is_pulling { timeout.saturating_add(ANSWER) } else { timeout };
-        let next = poll_fn(|cx| self.poll_came(cx, pull_ms));
+        let began = tokio::time::Instant::now();
+        self.has_asked = false;
+        let next = async {
+            let mut left = timeout;
+            loop {
+                let pull_ms = match left.as_millis() {
+                    0 => NO_WAIT,
+                    millis => i64::try_from(millis).unwrap_or(i64::MAX),
+                };
+                match poll_fn(|cx| self.poll_came(cx, pull_ms)).await {
+                    // The answer to a question that was asked before, and given up.
+                    Came::Nothing if !self.has_asked => {
+                        left = timeout.saturating_sub(began.elapsed());
+                    }
+                    came => return came,
+                }
+            }
+        };
         match tokio::time::timeout(limit, next).await {
             Ok(Came::Message(delivery)) => Ok(Some(delivery)),
             Ok(Came::Over(Some(error))) => Err(error),
@@ -212,6 +228,7 @@ impl Consumer {
                         self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
                     }
                     None if self.shared.buffer.begin_pull() => {
+                        self.has_asked = true;
                         self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
                     }
                     None => return Poll::Pending,

@@ -334,6 +334,27 @@ async fn a_consumer_with_a_prefetch_of_zero_asks_for_each_message() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_pull_that_was_given_up_is_not_taken_for_the_next_one() {
+    let peer = Peer::start().await;
+    let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
+    let open = async { session.consumer(&Queue::new("Q")).prefetch(0).await };
+    let (consumer, declared) = tokio::join!(open, broker.expect("ConsumerInfo"));
+    let Command::ConsumerInfo(info) = declared else { panic!("{declared:?}") };
+    let (mut consumer, id) = (consumer.unwrap(), info.consumer_id.unwrap());
+    tokio::select! {
+        received = consumer.receive(DEADLINE) => panic!("{received:?}"),
+        asked = pulled(&mut broker) => assert!(asked > 0),
+    }
+    let answering = async {
+        nothing(&mut broker, &id).await;
+        assert!(pulled(&mut broker).await > 0);
+        broker.dispatch(&id, &[1]).await;
+    };
+    let (received, ()) = tokio::join!(consumer.receive(DEADLINE), answering);
+    assert!(received.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_pull_goes_on_at_the_next_broker_after_all_else() {
     let peer = Peer::start().await;
     let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
