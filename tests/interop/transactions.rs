@@ -10,7 +10,7 @@ use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, Destination, ProducerInfo, SessionInfo, TransactionId,
     TransactionInfo, XaTransactionId,
 };
-use rewire_test_support::{ActiveMq, Program, Proxy, eventually};
+use rewire_test_support::{ActiveMq, Direction, FaultProxy, Program, eventually};
 use serde_json::Value;
 
 /// Long enough for a broker to start on its store on a busy machine.
@@ -19,6 +19,12 @@ const RUN: Duration = Duration::from_secs(90);
 async fn connect(uri: &str) -> Connection {
     let uri = format!("failover:({uri})?initialReconnectDelay=50");
     Connection::builder(&uri).await.unwrap()
+}
+
+/// Ends the connections; those to come are well.
+fn cut(proxy: &FaultProxy) {
+    proxy.reset();
+    proxy.heal();
 }
 
 async fn send(session: &TransactedSession, queue: &str, texts: &[&str]) {
@@ -161,16 +167,16 @@ async fn batches_through_a_killed_broker_are_there_whole_or_not_at_all_as_their_
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_commit_whose_answer_is_lost_is_in_doubt_and_done_once() {
     let mut broker = ActiveMq::start();
-    let proxy = Proxy::to(broker.port());
+    let proxy = FaultProxy::start(broker.port());
     let connection = connect(&proxy.uri()).await;
     let session = connection.transacted_session().await.unwrap();
     send(&session, "LOST", &["1", "2"]).await;
-    proxy.lose_answers();
+    proxy.black_hole(Direction::ToClient);
     let (outcome, ()) = tokio::join!(session.commit(), async {
         tokio::task::block_in_place(|| {
             eventually(RUN, "the commit is done", || broker.queue("LOST").enqueued == 2);
         });
-        proxy.cut();
+        cut(&proxy);
     });
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InDoubt);
@@ -186,12 +192,12 @@ async fn a_commit_whose_answer_is_lost_is_in_doubt_and_done_once() {
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_commit_that_never_arrives_is_in_doubt_and_not_done() {
     let mut broker = ActiveMq::start();
-    let proxy = Proxy::to(broker.port());
+    let proxy = FaultProxy::start(broker.port());
     let connection = connect(&proxy.uri()).await;
     let session = connection.transacted_session().await.unwrap();
     send(&session, "LOST", &["1", "2"]).await;
     connection.flush().await.unwrap();
-    proxy.lose_requests();
+    proxy.black_hole(Direction::ToBroker);
     let mut commit = std::pin::pin!(session.commit());
     // It has left when something that was submitted after it has.
     let other = connection.session();
@@ -203,7 +209,7 @@ async fn a_commit_that_never_arrives_is_in_doubt_and_not_done() {
         }
     });
     assert!(waited.await.is_err());
-    proxy.cut();
+    cut(&proxy);
     assert_eq!(commit.await.unwrap_err().kind(), ErrorKind::InDoubt);
     other.await.unwrap();
     assert_eq!(broker.queue("LOST").enqueued, 0);
@@ -404,14 +410,14 @@ async fn a_prepared_branch_is_rolled_back_by_the_broker_that_came_back() {
 async fn a_two_phase_commit_whose_answer_is_lost_is_done_once() {
     let store = tempfile::tempdir().unwrap();
     let mut broker = ActiveMq::options().kahadb(store.path()).start();
-    let proxy = Proxy::to(broker.port());
+    let proxy = FaultProxy::start(broker.port());
     let branch = Branch::prepared(&proxy.uri()).await;
-    proxy.lose_answers();
+    proxy.black_hole(Direction::ToClient);
     let (outcome, ()) = tokio::join!(branch.step(TransactionInfo::COMMIT_TWO_PHASE), async {
         tokio::task::block_in_place(|| {
             eventually(RUN, "the commit is done", || broker.queue("XA").enqueued == 1);
         });
-        proxy.cut();
+        cut(&proxy);
     });
     // The broker has done it and knows it no more. That it was refused would not be true.
     assert!(outcome.is_err_and(|error| error.is_in_doubt()));
@@ -424,7 +430,7 @@ async fn a_two_phase_commit_whose_answer_is_lost_is_done_once() {
 async fn messages_that_nobody_answers_arrive_through_a_lost_link_when_they_are_tracked() {
     for (tracked, arrive) in [(false, 10), (true, 30)] {
         let mut broker = ActiveMq::start();
-        let proxy = Proxy::to(broker.port());
+        let proxy = FaultProxy::start(broker.port());
         let uri = format!("failover:({})?trackMessages={tracked}", proxy.uri());
         let connection = Connection::builder(&uri).await.unwrap();
         let session = connection.session().await.unwrap();
@@ -433,12 +439,12 @@ async fn messages_that_nobody_answers_arrive_through_a_lost_link_when_they_are_t
             if n == 10 {
                 // These have arrived, and are not sent again.
                 connection.flush().await.unwrap();
-                proxy.lose_requests();
+                proxy.black_hole(Direction::ToBroker);
             }
             let message = Message::text(format!("{n}")).persistent(false);
             producer.send_async(message).await.unwrap().await.unwrap();
         }
-        proxy.cut();
+        cut(&proxy);
         producer.send("last").await.unwrap();
         assert_eq!(broker.queue("ASYNC").enqueued, arrive + 1);
         connection.close().await.unwrap();

@@ -7,7 +7,6 @@ mod java;
 mod message;
 mod process;
 mod program;
-mod proxy;
 mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
@@ -16,5 +15,4 @@ pub use java::{Java, java_requirements};
 pub use message::{Body, JmsMessage, Received, Typed};
 pub use process::{Finished, Running};
 pub use program::Program;
-pub use proxy::Proxy;
 pub use wait::{eventually, eventually_some, monotonic_ns};
