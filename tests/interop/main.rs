@@ -6,6 +6,7 @@ mod broker;
 mod cli;
 mod client;
 mod deadlines;
+mod farewells;
 mod jms;
 mod messages;
 mod silence;

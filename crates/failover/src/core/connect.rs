@@ -76,6 +76,7 @@ impl FailoverCore {
     /// A link is there: what the last broker knew is said again.
     pub(super) fn greet(&mut self, now: Instant, attempt: Attempt) {
         self.expire_pulls(now);
+        self.keep_what_is_needed();
         let commands = if self.had_link { self.tracker.replay(now) } else { Vec::new() };
         self.had_link = true;
         if commands.is_empty() {
@@ -194,6 +195,7 @@ impl FailoverCore {
             self.deliver(Incoming::Command(link, command));
         }
         let resent = self.transmit_waiting(&active);
+        self.remove_again(link);
         self.open_consumers(link);
         let end = IncidentEnd::Resumed { broker: broker.clone() };
         self.event(if replayed == 0 {

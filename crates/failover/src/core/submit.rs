@@ -1,9 +1,10 @@
 //! Requests: taken in, sent or kept waiting, completed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rewire_protocol::{Command, Throwable};
+use rewire_protocol::{Command, RemoveInfo, Throwable};
 
 use super::io::{Completion, LinkId, Output, Request};
 use super::requests::Entry;
@@ -41,6 +42,9 @@ impl FailoverCore {
         // A pull that is over is not open.
         let is_over = !needs_broker && matches!(*command, Command::MessagePull(_));
         let tracked = !is_over && self.tracker.track(now, &command);
+        if matches!(*command, Command::RemoveInfo(_)) {
+            self.keep_what_is_needed();
+        }
         match &self.state {
             State::Connected(active) | State::Leaving(active, _)
                 if self.is_sent_now(link, &command) =>
@@ -155,6 +159,31 @@ impl FailoverCore {
             let (id, error) = entry.fail(GaveUp::NoAnswer(timeout));
             self.give_up_in_transaction(number, &error);
             self.outputs.push_back(Output::Complete(id, Err(error)));
+        }
+    }
+
+    /// Forgets producers that were removed, but for those of which messages are still on their way.
+    pub(super) fn keep_what_is_needed(&mut self) {
+        // What a broker is hearing of is removed there when the replay is over.
+        if !self.tracker.has_closed() || matches!(self.state, State::Replaying(..)) {
+            return;
+        }
+        let Self { tracker, requests, .. } = self;
+        let of_message = |entry: &Entry| match &*entry.command {
+            Command::Message(message) => message.producer_id.clone(),
+            _ => None,
+        };
+        let needed: HashSet<_> = requests.iter().filter_map(of_message).collect();
+        tracker.keep_closed(|producer| needed.contains(producer));
+    }
+
+    /// Tells a broker to remove what was declared to it only for the sake of what was on its way.
+    pub(super) fn remove_again(&mut self, link: LinkId) {
+        for id in self.tracker.closed() {
+            let object_id = Some(Box::new(id));
+            let command_id = self.requests.next_number();
+            self.requests.push(None);
+            self.transmit(link, RemoveInfo { command_id, object_id, ..RemoveInfo::default() });
         }
     }
 

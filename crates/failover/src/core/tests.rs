@@ -3,6 +3,7 @@
 mod clearing;
 mod cluster;
 mod connecting;
+mod farewells;
 mod incidents;
 mod moves;
 mod pulls;

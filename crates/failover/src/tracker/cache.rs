@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rewire_protocol::Command;
+use rewire_protocol::{Command, ProducerId};
 
 use super::weight;
 
@@ -34,6 +34,14 @@ impl MessageCache {
             last_uncovered: 0,
             evicted: 0,
         }
+    }
+
+    /// Whether a message of a producer is kept.
+    pub(super) fn is_needed(&self, producer: &ProducerId) -> bool {
+        self.messages.iter().any(|command| match &**command {
+            Command::Message(message) => message.producer_id.as_ref() == Some(producer),
+            _ => false,
+        })
     }
 
     /// Keeps a message that was handed to a link; the oldest go when there is no room for it.

@@ -69,8 +69,25 @@ impl Default for ConnectionStateTracker {
 #[derive(Debug)]
 struct SessionState {
     info: SessionInfo,
-    producers: Vec<ProducerInfo>,
+    producers: Vec<ProducerState>,
     consumers: Vec<ConsumerInfo>,
+    /// Whether it was removed, and stays for a producer that is still needed.
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct ProducerState {
+    info: ProducerInfo,
+    /// Whether it was removed, and stays because messages of it are still on their way: a broker refuses
+    /// those of a producer that it does not know.
+    is_closed: bool,
+}
+
+impl SessionState {
+    /// The producers that were not removed.
+    fn open_producers(&self) -> impl Iterator<Item = &ProducerInfo> {
+        self.producers.iter().filter(|producer| !producer.is_closed).map(|producer| &producer.info)
+    }
 }
 
 impl ConnectionStateTracker {
@@ -108,14 +125,16 @@ impl ConnectionStateTracker {
                     info: info.clone(),
                     producers: Vec::new(),
                     consumers: Vec::new(),
+                    is_closed: false,
                 };
                 self.sessions.push(state);
                 true
             }
             Command::ProducerInfo(info) => {
                 let session = info.producer_id.as_ref().map(ProducerId::session);
+                let state = ProducerState { info: info.clone(), is_closed: false };
                 self.session(session.as_ref())
-                    .is_some_and(|session| remember(&mut session.producers, info.clone()))
+                    .is_some_and(|session| remember(&mut session.producers, state))
             }
             Command::ConsumerInfo(info) => {
                 let session = info.consumer_id.as_ref().map(ConsumerId::session);
@@ -125,7 +144,7 @@ impl ConnectionStateTracker {
             Command::RemoveInfo(info) => {
                 if let Some(id) = &info.object_id {
                     self.keep_transaction_producer(id);
-                    self.forget(id);
+                    self.close(id);
                 }
                 false
             }
@@ -147,7 +166,8 @@ impl ConnectionStateTracker {
             }
             Command::ProducerId(id) => {
                 for session in &mut self.sessions {
-                    session.producers.retain(|info| info.producer_id.as_ref() != Some(id));
+                    let is_other = |it: &ProducerState| it.info.producer_id.as_ref() != Some(id);
+                    session.producers.retain(is_other);
                 }
             }
             Command::ConsumerId(id) => {
@@ -160,15 +180,83 @@ impl ConnectionStateTracker {
         }
     }
 
+    /// Something was removed. Producers, and sessions for them, stay until [`keep_closed`] says that they
+    /// are not needed.
+    ///
+    /// [`keep_closed`]: Self::keep_closed
+    fn close(&mut self, id: &Command) {
+        match id {
+            Command::SessionId(id) => {
+                if let Some(session) = self.session(Some(id)) {
+                    session.is_closed = true;
+                    session.consumers.clear();
+                    session.producers.iter_mut().for_each(|producer| producer.is_closed = true);
+                }
+                self.transactions.session_closed(id);
+                self.pulls.session_closed(id);
+            }
+            Command::ProducerId(id) => {
+                if let Some(session) = self.session(Some(&id.session())) {
+                    let is_it = |producer: &&mut ProducerState| {
+                        producer.info.producer_id.as_ref() == Some(id)
+                    };
+                    session.producers.iter_mut().filter(is_it).for_each(|it| it.is_closed = true);
+                }
+            }
+            other => self.forget(other),
+        }
+    }
+
+    /// Forgets what was removed and has no message on its way any more: none that waits for a broker or
+    /// its answer, as `is_needed` says, and none in the cache.
+    pub(crate) fn keep_closed(&mut self, is_needed: impl Fn(&ProducerId) -> bool) {
+        let Self { sessions, cache, .. } = self;
+        let is_needed = |info: &ProducerInfo| {
+            info.producer_id.as_ref().is_some_and(|id| is_needed(id) || cache.is_needed(id))
+        };
+        for session in &mut *sessions {
+            session.producers.retain(|producer| !producer.is_closed || is_needed(&producer.info));
+        }
+        sessions.retain(|session| !session.is_closed || !session.producers.is_empty());
+    }
+
+    /// Whether something was removed and is still kept.
+    pub(crate) fn has_closed(&self) -> bool {
+        let is_closed = |producer: &ProducerState| producer.is_closed;
+        self.sessions
+            .iter()
+            .any(|session| session.is_closed || session.producers.iter().any(is_closed))
+    }
+
+    /// What was removed and declared again for what was still on its way: the broker is to remove it
+    /// again. The last of a session is its own removal.
+    pub(crate) fn closed(&self) -> Vec<Command> {
+        let mut closed = Vec::new();
+        for session in &self.sessions {
+            if session.is_closed {
+                closed.extend(session.info.session_id.clone().map(Command::from));
+                continue;
+            }
+            let producers = session.producers.iter().filter(|producer| producer.is_closed);
+            closed.extend(
+                producers
+                    .filter_map(|producer| producer.info.producer_id.clone().map(Command::from)),
+            );
+        }
+        closed
+    }
+
     /// A producer that goes may be needed again, to repeat what it sent in a transaction.
     fn keep_transaction_producer(&mut self, id: &Command) {
         let Command::ProducerId(id) = id else { return };
-        if self.limits.transaction_producers
-            && let Some(session) = self.session(Some(&id.session()))
-            && let Some(info) =
-                session.producers.iter().find(|i| i.producer_id.as_ref() == Some(id))
-        {
-            let info = info.clone();
+        if !self.limits.transaction_producers {
+            return;
+        }
+        let of = |session: &mut SessionState| {
+            let is_it = |info: &&ProducerInfo| info.producer_id.as_ref() == Some(id);
+            session.open_producers().find(is_it).cloned()
+        };
+        if let Some(info) = self.session(Some(&id.session())).and_then(of) {
             self.transactions.producer_closed(&info);
         }
     }
@@ -234,10 +322,11 @@ impl ConnectionStateTracker {
                 self.temporary.iter().any(|info| info.command_id == number)
             }
             Command::SessionInfo(_) => {
-                self.sessions.iter().any(|session| session.info.command_id == number)
+                let mut open = self.sessions.iter().filter(|session| !session.is_closed);
+                open.any(|session| session.info.command_id == number)
             }
             Command::ProducerInfo(_) => {
-                let mut producers = self.sessions.iter().flat_map(|session| &session.producers);
+                let mut producers = self.sessions.iter().flat_map(SessionState::open_producers);
                 producers.any(|info| info.command_id == number)
             }
             Command::ConsumerInfo(_) => {
@@ -350,7 +439,8 @@ impl ConnectionStateTracker {
         replay.extend(self.temporary.iter().cloned().map(Command::from));
         for session in &self.sessions {
             replay.push(session.info.clone().into());
-            replay.extend(session.producers.iter().cloned().map(Command::from));
+            let producers = session.producers.iter().map(|producer| producer.info.clone());
+            replay.extend(producers.map(Command::from));
             replay.extend(session.consumers.iter().cloned().map(Command::from));
         }
         for command in replay.iter_mut().skip(1) {

@@ -89,7 +89,13 @@ fn what_is_removed_is_forgotten_with_all_that_is_in_it() {
     assert!(!tracker.track(now(), &remove(connection().session(1).consumer(1).into())));
     assert_eq!(ids(&tracker.replay(now())), [0, 1, 2, 4, 5]);
     tracker.track(now(), &remove(connection().session(1).into()));
+    // A message of its producer is still on its way, and then it is not.
+    tracker.keep_closed(|producer| *producer == connection().session(1).producer(1));
+    assert_eq!(ids(&tracker.replay(now())), [0, 1, 2, 4, 5]);
+    assert_eq!(tracker.closed(), [connection().session(1).into()]);
+    tracker.keep_closed(|_| false);
     assert_eq!(ids(&tracker.replay(now())), [0, 1, 5]);
+    assert!(!tracker.has_closed());
     tracker.track(now(), &remove(connection().into()));
     assert!(tracker.replay(now()).is_empty());
 }
