@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use rewire_failover::CredentialsProvider;
 use rewire_failover::core::Event;
@@ -156,6 +156,7 @@ impl ConnectionBuilder {
             runtime,
             sessions: AtomicI64::new(1),
             temporary: AtomicI64::new(1),
+            errors: AtomicU64::new(0),
             transactions: AtomicI64::new(1),
         };
         Ok(Connection { shared: Arc::new(shared) })

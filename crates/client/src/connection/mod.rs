@@ -6,7 +6,7 @@ pub(crate) mod router;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: Handle,
     sessions: AtomicI64,
     temporary: AtomicI64,
+    /// Errors that no request asked for, as many as flushes have told of.
+    errors: AtomicU64,
     transactions: AtomicI64,
 }
 
@@ -133,7 +135,10 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When no broker answered, within what the options of the URI allow.
+    /// When no broker answered, within what the options of the URI allow; and
+    /// [`InDoubt`](ErrorKind::InDoubt) when a broker has reported an error since the last flush that no
+    /// request asked for: it may have refused some of what was sent without waiting. The log says which
+    /// error.
     ///
     /// # Cancel safety
     ///
@@ -142,6 +147,11 @@ impl Connection {
         let flush = FlushCommand::default().into();
         let mut pending = self.shared.transport.submit(flush, Completion::Answered, None).await;
         (&mut pending).await.map_err(|error| Error::request("flushing", error))?;
+        let before = self.shared.errors.fetch_max(pending.errors(), Ordering::Relaxed);
+        if pending.errors() > before {
+            let problem = "a broker reported an error for something that nobody waited for";
+            return Err(Error::new(ErrorKind::InDoubt, problem));
+        }
         pending.link().ok_or_else(|| Error::new(ErrorKind::NotSent, "the connection was lost"))
     }
 

@@ -8,7 +8,7 @@ mod requests;
 mod transactions;
 
 use rewire_failover::core::LinkId;
-use rewire_protocol::{Command, ConsumerId, MessageAck};
+use rewire_protocol::{Command, ConnectionError, ConsumerId, MessageAck, Throwable};
 use tokio::time::timeout;
 
 use self::peer::{Client, DEADLINE, Peer};
@@ -285,6 +285,30 @@ async fn what_cannot_be_is_the_callers_mistake_and_no_broker_hears_of_it() {
     for misuse in misuses {
         assert_eq!(misuse.unwrap_err().kind(), ErrorKind::Misuse);
     }
+}
+
+#[tokio::test]
+async fn a_flush_is_in_doubt_when_a_broker_has_reported_an_error_that_no_request_asked_for() {
+    let peer = Peer::start().await;
+    let (connection, session, mut broker) = session(&peer, AckMode::Auto).await;
+    let queue = Queue::new("Q");
+    let (producer, _) = tokio::join!(session.producer(&queue), broker.expect("ProducerInfo"));
+    let producer = producer.unwrap();
+    let sent = producer.send_async("a").await.unwrap();
+    let answering = async {
+        broker.expect("ActiveMQTextMessage").await;
+        let exception = Some(Box::new(Throwable::new("javax.jms.JMSException", "no")));
+        broker.send(ConnectionError { exception, ..ConnectionError::default() }).await;
+        broker.expect("FlushCommand").await;
+        broker.expect("FlushCommand").await;
+    };
+    let asking = async {
+        assert_eq!(connection.flush().await.unwrap_err().kind(), ErrorKind::InDoubt);
+        // Told once, it is over.
+        connection.flush().await
+    };
+    let (flushed, ()) = tokio::join!(asking, answering);
+    assert_eq!(flushed.unwrap(), sent.await.unwrap());
 }
 
 #[tokio::test]

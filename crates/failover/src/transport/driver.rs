@@ -66,6 +66,8 @@ struct Shell {
     dialing: HashMap<LinkId, AbortHandle>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
+    /// Errors that brokers reported and no request asked for.
+    errors: u64,
     deliveries: mpsc::Sender<Box<Incoming>>,
     /// What the application has not had room for yet.
     undelivered: VecDeque<Box<Incoming>>,
@@ -123,6 +125,7 @@ impl Driver {
             dialing: HashMap::new(),
             replies: HashMap::new(),
             next_request: 0,
+            errors: 0,
             deliveries,
             undelivered: VecDeque::new(),
             events,
@@ -349,7 +352,12 @@ impl Shell {
                 }
             }
             Output::Hangup(id) => self.hang_up(id),
-            Output::Deliver(incoming) => self.undelivered.push_back(Box::new(incoming)),
+            Output::Deliver(incoming) => {
+                if matches!(incoming, Incoming::Command(_, Command::ConnectionError(_))) {
+                    self.errors += 1;
+                }
+                self.undelivered.push_back(Box::new(incoming));
+            }
             Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
                 trace(&event);
@@ -374,7 +382,7 @@ impl Shell {
     ) {
         if let Some(reply) = self.replies.remove(&id) {
             // Nobody may be listening any more.
-            let _ = reply.send(Outcome { result, link });
+            let _ = reply.send(Outcome { result, link, errors: self.errors });
         }
     }
 

@@ -141,6 +141,8 @@ enum Submission {
 struct Outcome {
     result: Result<Command, RequestError>,
     link: Option<LinkId>,
+    /// How many errors brokers had reported by then that no request asked for.
+    errors: u64,
 }
 
 /// How many submissions may wait for the driver; more wait in the core's queue.
@@ -218,7 +220,7 @@ impl FailoverTransport {
         let submission = Submission::Request { command, completion, link, submitted: now(), reply };
         // When the driver has ended the reply is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
-        Pending { answer, link: None }
+        Pending { answer, link: None, errors: 0 }
     }
 
     /// Says that a consumer has done with all it got over a link that is
@@ -297,6 +299,7 @@ fn close_timeout(uri: &FailoverUri) -> Duration {
 pub struct Pending {
     answer: oneshot::Receiver<Outcome>,
     link: Option<LinkId>,
+    errors: u64,
 }
 
 impl Pending {
@@ -305,6 +308,13 @@ impl Pending {
     #[must_use]
     pub const fn link(&self) -> Option<LinkId> {
         self.link
+    }
+
+    /// How many errors brokers had reported when it became known that no request asked for
+    /// (`ConnectionError`): what is sent without waiting for an answer is refused so. 0 before.
+    #[must_use]
+    pub const fn errors(&self) -> u64 {
+        self.errors
     }
 }
 
@@ -315,6 +325,7 @@ impl Future for Pending {
         Pin::new(&mut self.answer).poll(cx).map(|answer| match answer {
             Ok(outcome) => {
                 self.link = outcome.link;
+                self.errors = outcome.errors;
                 outcome.result
             }
             Err(_) => Err(RequestError::NotSent(GaveUp::Closed)),
