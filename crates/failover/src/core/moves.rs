@@ -15,6 +15,7 @@ use rewire_protocol::{Command, ConsumerId, RemoveInfo, ShutdownInfo};
 
 use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
+use super::standby::Standby;
 use super::state::{Active, Attempt, Departure, State};
 use super::{FailoverCore, after};
 use crate::uri::BrokerUri;
@@ -96,20 +97,40 @@ impl FailoverCore {
             self.planned = Some(PlannedMove { target, reason, stage });
         }
         self.trim_standbys();
+        self.plan_move_to_better(now);
+    }
+
+    /// Plans to go to a preferred broker whose link is there, unless another move is planned.
+    pub(super) fn plan_move_to_better(&mut self, now: Instant) {
+        if self.planned.is_none()
+            && self.seeks_priority()
+            && let Some(target) = self.better_standby()
+        {
+            self.plan_move(now, target, MoveReason::Priority);
+        }
     }
 
     /// It is time for the planned move: its link is made, if it is not there.
     pub(super) fn begin_move(&mut self, now: Instant) {
-        let Some(planned) = &self.planned else { return };
-        let target = planned.target.clone();
-        let existing = self.standbys.iter().find(|standby| standby.active.broker == target);
-        let (link, is_ready) = match existing {
-            Some(standby) => (standby.active.link, standby.is_ready()),
-            None => (self.dial_standby(target), false),
+        let (State::Connected(current), Some(mut planned)) = (&self.state, self.planned.take())
+        else {
+            return;
         };
-        if let Some(planned) = &mut self.planned {
-            planned.stage = Stage::Dialing(link);
+        // Since it was planned, a broker may have said what it is called.
+        if self.pool.is_same(&current.broker, &planned.target) {
+            self.plan_move_to_better(now);
+            return;
         }
+        let is_target =
+            |standby: &&Standby| self.pool.is_same(&standby.active.broker, &planned.target);
+        let (link, is_ready) = match self.standbys.iter().find(is_target) {
+            Some(standby) => {
+                planned.target = standby.active.broker.clone();
+                (standby.active.link, standby.is_ready())
+            }
+            None => (self.dial_standby(planned.target.clone()), false),
+        };
+        self.planned = Some(PlannedMove { stage: Stage::Dialing(link), ..planned });
         if is_ready {
             self.leave(now, link);
         }
@@ -231,7 +252,8 @@ impl FailoverCore {
         let others = self.pool.round(&mut self.rng).into_iter();
         // What a provider said for a standby may be out of date: it is asked again then.
         let may_heal = active.credentials.is_some();
-        let rest = others.filter(|broker| *broker != active.broker || may_heal).collect();
+        let is_left = |broker: &BrokerUri| may_heal || !self.pool.is_same(broker, &active.broker);
+        let rest = others.filter(is_left).collect();
         self.greet(now, Attempt { active, rest, all_refused: true });
     }
 

@@ -113,11 +113,21 @@ impl BrokerPool {
         self.configured.is_empty() && self.pushed.is_empty() && self.discovered.is_empty()
     }
 
-    /// All brokers, those named since first as in Java, each once.
+    /// All addresses, those named since first as in Java, each once.
+    fn named(&self) -> Vec<&BrokerUri> {
+        let mut named: Vec<&BrokerUri> = Vec::new();
+        for broker in self.pushed.iter().chain(&self.discovered).chain(&self.configured) {
+            if !named.contains(&broker) {
+                named.push(broker);
+            }
+        }
+        named
+    }
+
+    /// All brokers, each once.
     fn all(&self) -> Vec<&BrokerUri> {
         let mut all: Vec<&BrokerUri> = Vec::new();
-        let named = self.pushed.iter().chain(&self.discovered);
-        for broker in named.chain(&self.configured) {
+        for broker in self.named() {
             if !all.iter().any(|known| self.is_same(known, broker)) {
                 all.push(broker);
             }
@@ -150,15 +160,25 @@ impl BrokerPool {
     /// The brokers of one round, in the order in which they are to be tried.
     ///
     /// Java: shuffled with `randomize`, but the one that failed last always comes last.
+    ///
+    /// A broker that is known by several names is tried by each of them, by the others after all brokers
+    /// were: a published address may lead nowhere from here, and a name to another broker by now.
     pub(crate) fn round(&self, rng: &mut impl Rng) -> Vec<BrokerUri> {
         let failed = |broker: &BrokerUri| {
             self.last_failed.as_ref().is_some_and(|failed| self.is_same(failed, broker))
         };
-        let (last, mut round): (Vec<_>, Vec<_>) = self.all().into_iter().cloned().partition(failed);
+        let named = self.named().into_iter().cloned();
+        let (last, brokers): (Vec<_>, Vec<_>) = named.partition(failed);
+        let (mut round, mut other_names): (Vec<BrokerUri>, Vec<_>) = (Vec::new(), Vec::new());
+        for broker in brokers {
+            let is_known = round.iter().any(|known| self.is_same(known, &broker));
+            if is_known { other_names.push(broker) } else { round.push(broker) }
+        }
         if self.randomize {
             round.shuffle(rng);
         }
         round.sort_by_key(|broker| !self.is_priority(broker));
+        round.extend(other_names);
         round.extend(last);
         round
     }
@@ -248,6 +268,16 @@ mod tests {
         pool.failed(&"tcp://a:1".parse().unwrap());
         pool.set_pushed(vec!["tcp://a:1".parse().unwrap()]);
         assert_eq!(round(&pool, 1), ["tcp://a:1", "tcp://b:1"]);
+    }
+
+    #[test]
+    fn a_broker_with_two_names_is_tried_by_the_other_after_all_brokers() {
+        let mut pool = pool(&["tcp://vip:1", "tcp://b:1"], false);
+        pool.set_pushed(vec!["tcp://a:1".parse().unwrap()]);
+        pool.is_called("tcp://vip:1".parse().unwrap(), "tcp://a:1".parse().unwrap());
+        assert_eq!(round(&pool, 1), ["tcp://a:1", "tcp://b:1", "tcp://vip:1"]);
+        pool.failed(&"tcp://vip:1".parse().unwrap());
+        assert_eq!(round(&pool, 1), ["tcp://b:1", "tcp://a:1", "tcp://vip:1"]);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use super::io::{Event, Greeting, LinkId, Output};
-use super::moves::MoveReason;
 use super::state::{Active, State};
 use super::{FailoverCore, after};
 use crate::error::LostReason;
@@ -60,7 +59,7 @@ impl FailoverCore {
     }
 
     /// Whether a broker with priority is looked for, there being a link to one without.
-    fn seeks_priority(&self) -> bool {
+    pub(super) fn seeks_priority(&self) -> bool {
         let State::Connected(current) = &self.state else { return false };
         self.options.priority_backup && !self.pool.is_priority(&current.broker)
     }
@@ -106,7 +105,7 @@ impl FailoverCore {
         };
         standby.ready = true;
         standby.active.credentials.clone_from(&greeting.credentials);
-        let Active { broker, name, .. } = standby.active.clone();
+        let name = standby.active.name.clone();
         self.event(Event::StandbyReady { broker: name.to_string() });
         match &self.state {
             State::Waiting(_) => self.begin_round(now),
@@ -120,10 +119,7 @@ impl FailoverCore {
             | State::Failed(_)
             | State::Closed => {}
             State::Connected(_) => {
-                if self.planned.is_none() && self.seeks_priority() && self.pool.is_priority(&broker)
-                {
-                    self.plan_move(now, broker, MoveReason::Priority);
-                }
+                self.plan_move_to_better(now);
                 self.on_move_dialed(now, link);
             }
         }
@@ -149,18 +145,26 @@ impl FailoverCore {
             // It never was ready. That is counted: while a broker is gone it comes again and again.
             None => self.outputs.stats.standbys_failed += 1,
         }
+        self.plan_move_to_better(now);
         self.standby_due = Some(after(now, self.standby_backoff.next()));
         true
     }
 
+    /// The broker with priority to which a standby is ready.
+    pub(super) fn better_standby(&self) -> Option<BrokerUri> {
+        let is_better = |standby: &&Standby| self.is_better(standby);
+        self.standbys.iter().find(is_better).map(|standby| standby.active.broker.clone())
+    }
+
+    fn is_better(&self, standby: &Standby) -> bool {
+        standby.ready
+            && self.options.priority_backup
+            && self.pool.is_priority(&standby.active.broker)
+    }
+
     /// A standby that is ready: the first, or the first of those with priority.
     pub(super) fn take_standby(&mut self) -> Option<Active> {
-        let is_better = |standby: &Standby| {
-            standby.ready
-                && self.options.priority_backup
-                && self.pool.is_priority(&standby.active.broker)
-        };
-        let better = self.standbys.iter().position(is_better);
+        let better = self.standbys.iter().position(|standby| self.is_better(standby));
         let ready = better.or_else(|| self.standbys.iter().position(|standby| standby.ready))?;
         Some(self.standbys.remove(ready).active)
     }
@@ -182,11 +186,10 @@ impl FailoverCore {
 
     /// Lets go of standbys on a broker that is in use from now on.
     pub(super) fn drop_standbys_on(&mut self, broker: &BrokerUri) {
-        let is_on = |standby: &mut Standby| standby.active.broker == *broker;
-        let links: Vec<_> =
-            self.standbys.extract_if(.., is_on).map(|standby| standby.active.link).collect();
-        for link in links {
-            self.outputs.push_back(Output::Hangup(link));
+        let Self { standbys, pool, outputs, .. } = self;
+        let is_on = |standby: &mut Standby| pool.is_same(&standby.active.broker, broker);
+        for standby in standbys.extract_if(.., is_on) {
+            outputs.push_back(Output::Hangup(standby.active.link));
         }
     }
 }

@@ -202,9 +202,35 @@ fn a_broker_is_known_by_the_address_it_publishes_too() {
     assert_eq!(lab.due(), None);
     lab.lost(1);
     assert_eq!(lab.wait(ms(10)), ["dial 2 tcp://localhost:2"]);
-    // One broker, one dial.
     assert_eq!(lab.undialed(2)[1], "dial 3 tcp://localhost:1");
-    assert_eq!(lab.undialed(3).len(), 1);
+    // What it publishes may lead nowhere from here.
+    assert_eq!(lab.undialed(3)[1], "dial 4 tcp://127.0.0.1:1");
+    assert_eq!(lab.undialed(4).len(), 1);
+}
+
+#[test]
+fn a_standby_is_moved_to_by_whichever_name_its_broker_is_asked_for() {
+    let change = |options: &mut FailoverOptions| options.backup = true;
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://127.0.0.1:1"], change).connected();
+    lab.dialed(2);
+    let broker_url = Some("tcp://localhost:1".into());
+    lab.hear(2, BrokerInfo { broker_url, ..BrokerInfo::default() });
+    lab.now += ms(1000);
+    lab.hear(1, asked("tcp://localhost:1"));
+    assert_eq!(
+        lab.long()[..2],
+        ["event rebalancing from tcp://a:1 to tcp://127.0.0.1:1: Asked", "leaving 1"]
+    );
+}
+
+#[test]
+fn no_move_is_made_to_what_turns_out_to_be_the_same_broker() {
+    let mut lab = Lab::new(&["tcp://127.0.0.1:1"], |_| {}).connected();
+    lab.hear(1, asked("tcp://localhost:1"));
+    let broker_url = Some("tcp://localhost:1".into());
+    lab.hear(1, BrokerInfo { broker_url, ..BrokerInfo::default() });
+    assert!(lab.long().is_empty());
+    assert_eq!(lab.due(), None);
 }
 
 #[test]
@@ -298,6 +324,22 @@ fn a_preferred_broker_that_does_not_stay_is_not_moved_to() {
     assert!(lab.lost(3).is_empty());
     assert_eq!(lab.wait(ms(10)), ["dial 4 tcp://a:1"]);
     assert!(lab.wait(ms(5000)).is_empty());
+}
+
+#[test]
+fn a_preferred_broker_is_moved_to_when_nothing_came_of_what_another_asked() {
+    let mut lab = away_from_priority();
+    lab.dialed(3);
+    lab.hear(2, asked("tcp://d:1"));
+    assert_eq!(lab.long(), ["dial 4 tcp://d:1"]);
+    lab.undialed(4);
+    let moved = lab.wait(ms(1500));
+    assert_eq!(moved[0], "event rebalancing from tcp://b:1 to tcp://a:1: Priority");
+
+    let mut lab = away_from_priority();
+    lab.dialed(3);
+    lab.hear(2, asked("tcp://b:1"));
+    assert_eq!(lab.long()[0], "event rebalancing from tcp://b:1 to tcp://a:1: Priority");
 }
 
 #[test]
