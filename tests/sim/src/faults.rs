@@ -40,7 +40,7 @@ pub enum Fault {
     Welcome(usize),
     /// Two names of brokers change places.
     Swap(usize, usize),
-    /// A name has no address.
+    /// A name has no address. The numbers after those of the brokers are their other addresses.
     Forget(usize),
     /// It has one again.
     Learn(usize),
@@ -56,6 +56,10 @@ pub enum Fault {
     Evict(usize),
     /// A broker tells its clients that these are the brokers of the cluster.
     Announce(usize, Vec<usize>),
+    /// It does so, and they are to go to the one named first, which is another for each of them.
+    Rebalance(usize, Vec<usize>),
+    /// A broker asks one of its clients, or all, to go to another broker.
+    AskToMove(usize, Option<usize>, usize),
 }
 
 /// Java's name of the refusal of a password.
@@ -88,7 +92,7 @@ fn episode(
     let other = rng.random_range(0..plan.brokers.len());
     let client = rng.random_range(0..plan.clients.len());
     let mut both = |first: Fault, second: Fault| faults.extend([(begin, first), (end, second)]);
-    match rng.random_range(0..22) {
+    match rng.random_range(0..26) {
         0..=2 => both(Fault::Crash(broker), Fault::Restart(broker)),
         3..=4 => both(Fault::PowerOff(broker), Fault::Restart(broker)),
         5..=6 => both(Fault::Stop(broker), Fault::Restart(broker)),
@@ -108,13 +112,21 @@ fn episode(
             faults.push((begin, Fault::Reset(client, broker)));
         }
         16 => faults.push((begin, Fault::Swap(broker, other))),
-        17 => both(Fault::Forget(broker), Fault::Learn(broker)),
+        17 => {
+            let name = if rng.random_bool(0.5) { broker } else { plan.brokers.len() + broker };
+            both(Fault::Forget(name), Fault::Learn(name));
+        }
         18 => both(Fault::Hang(broker), Fault::Unhang(broker)),
-        19 | 20 => {
+        19..=22 => {
             let mut names: Vec<usize> = (0..plan.brokers.len()).collect();
             names.shuffle(rng);
             names.truncate(rng.random_range(0..=names.len()));
-            faults.push((begin, Fault::Announce(broker, names)));
+            let fault = if rng.random_bool(0.6) { Fault::Rebalance } else { Fault::Announce };
+            faults.push((begin, fault(broker, names)));
+        }
+        23 | 24 => {
+            let who = rng.random_bool(0.5).then_some(client);
+            faults.push((begin, Fault::AskToMove(broker, who, other)));
         }
         _ if rng.random_bool(0.5) => both(Fault::Narrow(broker), Fault::Widen(broker)),
         _ => faults.push((begin, Fault::Evict(broker))),
@@ -150,6 +162,15 @@ impl fmt::Display for Fault {
             Self::Widen(broker) => write!(f, "b{broker} takes large frames"),
             Self::Evict(broker) => write!(f, "b{broker} closes consumers"),
             Self::Announce(broker, names) => write!(f, "b{broker} announces {names:?}"),
+            Self::Rebalance(broker, names) => {
+                write!(f, "b{broker} announces {names:?}, to be balanced")
+            }
+            Self::AskToMove(broker, Some(client), other) => {
+                write!(f, "b{broker} asks c{client} to go to broker{other}")
+            }
+            Self::AskToMove(broker, None, other) => {
+                write!(f, "b{broker} asks all to go to broker{other}")
+            }
         }
     }
 }

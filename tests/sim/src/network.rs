@@ -86,7 +86,8 @@ impl Network {
             plan,
             wires: Vec::new(),
             parted: BTreeSet::new(),
-            names: (0..brokers).collect(),
+            // Each has a name, and another address.
+            names: (0..brokers).chain(0..brokers).collect(),
             unknown: BTreeSet::new(),
             hanging: BTreeSet::new(),
             narrow: BTreeSet::new(),

@@ -30,6 +30,8 @@ pub struct Plan {
     pub late_frames: bool,
     /// The share of answers that come twice.
     pub twice: f64,
+    /// For each broker, whether it publishes another address than the name it is configured by.
+    pub aliases: Vec<bool>,
 }
 
 /// How fast the network is, and what is noticed when.
@@ -66,6 +68,8 @@ pub struct ClientPlan {
     pub jitter: f64,
     /// The option `backupPoolSize`; `None` without `backup`.
     pub standbys: Option<u32>,
+    /// The option `priorityURIs`, by names; `None` without `priorityBackup`.
+    pub priority: Option<Vec<usize>>,
     /// How many brokers it is told of, from the first on.
     pub configured: usize,
     /// How much may wait.
@@ -89,6 +93,10 @@ pub struct Work {
     pub burst: u32,
     /// How long a consumer thinks about a message, at most.
     pub thinking: Duration,
+    /// How many messages a consumer has in its hands at a time.
+    pub hands: u32,
+    /// How much later than its transport the application hears of something, at most.
+    pub lag: Duration,
     /// How many messages a consumer may hold.
     pub prefetch: i32,
     /// The share of messages that are to survive their broker.
@@ -117,6 +125,9 @@ impl ClientPlan {
         options.reconnect_jitter = self.jitter;
         options.backup = self.standbys.is_some();
         options.backup_pool_size = self.standbys.unwrap_or(1);
+        options.priority_backup = self.priority.is_some();
+        let priority = self.priority.iter().flatten();
+        options.priority_uris = priority.filter_map(|name| address(*name).parse().ok()).collect();
         options.timeout = self.timeout;
         options.max_reconnect_attempts =
             self.attempts.map_or(Attempts::Unlimited, Attempts::at_most);
@@ -140,6 +151,11 @@ pub(crate) fn address(name: usize) -> String {
     format!("tcp://broker{name}:61616")
 }
 
+/// The other address of a broker, which leads to it whatever becomes of its name.
+pub(crate) fn alias(broker: usize) -> String {
+    format!("tcp://host{broker}:61616")
+}
+
 impl Plan {
     /// The addresses a client is given.
     pub(crate) fn uris(&self, client: usize) -> Vec<BrokerUri> {
@@ -147,17 +163,26 @@ impl Plan {
         names.filter_map(|name| address(name).parse().ok()).collect()
     }
 
+    /// The address that a broker publishes.
+    pub(crate) fn published(&self, broker: usize) -> String {
+        if self.aliases.get(broker).copied().unwrap_or_default() {
+            alias(broker)
+        } else {
+            address(broker)
+        }
+    }
+
     /// How long after the end of all faults every client has to be connected again.
     ///
     /// A link that is half open has to be noticed; then one wait and one round, and another of each when
-    /// a slave takes over just then.
+    /// a slave takes over just then. Whoever prefers a broker gets there after one more wait.
     pub(crate) fn heals_within(&self) -> Duration {
         let delay = |client: &ClientPlan| client.initial_delay + client.max_delay;
         let delay = self.clients.iter().map(delay).max().unwrap_or_default();
         let brokers = u32::try_from(self.brokers.len()).unwrap_or(u32::MAX);
         self.network.silence * 2
-            + delay * 2
-            + self.network.dial_timeout * brokers
+            + delay * 3
+            + self.network.dial_timeout * 2 * brokers
             + Duration::from_secs(5)
     }
 
@@ -174,6 +199,7 @@ impl Plan {
         let known = if shared { brokers as usize } else { rng.random_range(1..=brokers as usize) };
         let clients = (0..rng.random_range(1..=4)).map(|_| draw_client(rng, heal_at, known));
         let clients = clients.collect();
+        let aliases = (0..brokers).map(|_| rng.random_bool(0.25)).collect();
         let mut plan = Self {
             seed,
             brokers: stores.collect(),
@@ -188,6 +214,7 @@ impl Plan {
             heal_at,
             late_frames: rng.random_bool(0.5),
             twice: if rng.random_bool(0.3) { 0.1 } else { 0.0 },
+            aliases,
         };
         plan.faults = crate::faults::draw(rng, &plan);
         plan
@@ -216,6 +243,10 @@ fn draw_client(rng: &mut SmallRng, heal_at: Time, configured: usize) -> ClientPl
         randomize: rng.random_bool(0.5),
         jitter: if rng.random_bool(0.2) { rng.random() } else { 0.0 },
         standbys: rng.random_bool(0.3).then(|| rng.random_range(0..3)),
+        priority: rng.random_bool(0.3).then(|| {
+            let names = rng.random_range(0..=configured.min(2));
+            (0..names).map(|_| rng.random_range(0..configured)).collect()
+        }),
         configured,
         limits: QueueLimits {
             requests: rng.random_range(1..40),
@@ -234,7 +265,9 @@ fn draw_work(rng: &mut SmallRng, heal_at: Time) -> Work {
         consumers: rng.random_range(0..3),
         pace: ms(rng.random_range(20..1500)),
         burst: rng.random_range(1..6),
-        thinking: ms([1, 50, 1000][rng.random_range(0..3)]),
+        thinking: ms([1, 50, 1000, 4000][rng.random_range(0..4)]),
+        hands: rng.random_range(1..4),
+        lag: ms([0, 0, 10, 300, 4000][rng.random_range(0..5)]),
         prefetch: rng.random_range(1..10),
         persistent: [0.0, 0.5, 1.0, 1.0][rng.random_range(0..4)],
         transmitted: [0.0, 0.2, 0.5][rng.random_range(0..3)],

@@ -20,6 +20,8 @@ fn quiet(brokers: usize) -> Plan {
         pace: ms(100),
         burst: 1,
         thinking: ms(1),
+        hands: 1,
+        lag: ms(0),
         prefetch: 5,
         persistent: 1.0,
         transmitted: 0.0,
@@ -38,6 +40,7 @@ fn quiet(brokers: usize) -> Plan {
         randomize: false,
         jitter: 0.0,
         standbys: None,
+        priority: None,
         configured: brokers,
         limits: QueueLimits::default(),
         work,
@@ -56,6 +59,7 @@ fn quiet(brokers: usize) -> Plan {
         heal_at: ms(30_000),
         late_frames: true,
         twice: 0.0,
+        aliases: vec![false; brokers],
     }
 }
 

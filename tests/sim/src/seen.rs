@@ -145,6 +145,24 @@ pub(crate) enum AtClient<'s> {
         command: &'s Command,
     },
     Delivered(&'s Incoming),
+    /// The application has dealt with the end of a link.
+    Cleared {
+        link: LinkId,
+    },
+    /// A consumer has done with what it got over a link that is being left.
+    Settled {
+        link: LinkId,
+        consumer: (i64, i64),
+    },
+    /// A consumer hands out a message, that its broker marks as given before so often.
+    HandedOut {
+        key: MessageKey,
+        redelivered: i32,
+    },
+    /// A consumer has let go of a message without an acknowledgement.
+    GivenUp {
+        key: MessageKey,
+    },
     Completed {
         request: u64,
         outcome: &'s Result<Command, RequestError>,
@@ -199,8 +217,10 @@ pub(crate) enum AtBroker<'s> {
     Forgotten {
         key: MessageKey,
     },
+    /// A copy was acknowledged by a client.
     Consumed {
         key: MessageKey,
+        by: usize,
     },
     /// An acknowledgement of what was not dispatched over its link.
     StrayAck {
@@ -214,7 +234,8 @@ pub(crate) enum AtBroker<'s> {
 pub(crate) struct Registered {
     pub(crate) sessions: Vec<i64>,
     pub(crate) producers: Vec<(i64, i64)>,
-    pub(crate) consumers: Vec<(i64, i64)>,
+    /// With their prefetch.
+    pub(crate) consumers: Vec<(i64, i64, i32)>,
     pub(crate) temporary: Vec<String>,
 }
 
@@ -234,6 +255,11 @@ pub(crate) enum Seen<'s> {
         believed: &'s Registered,
         known: Option<&'s Registered>,
     },
+    /// At the end, the addresses at which a client finds a broker that serves.
+    Reachable {
+        client: usize,
+        addresses: &'s [String],
+    },
     /// Closed, and over.
     End,
 }
@@ -248,6 +274,9 @@ impl fmt::Display for Seen<'_> {
             Self::MustBeWell => write!(f, "-- all has to be well"),
             Self::Compared { client, believed, known } => {
                 write!(f, "-- c{client} has {believed:?}, its broker knows {known:?}")
+            }
+            Self::Reachable { client, addresses } => {
+                write!(f, "-- c{client} finds a broker at {addresses:?}")
             }
             Self::End => write!(f, "-- the end"),
         }
@@ -277,6 +306,7 @@ impl fmt::Display for AtClient<'_> {
                 Incoming::Command(link, command) => {
                     write!(f, "{link}: delivers {}", Brief(command))
                 }
+                Incoming::Leaving(link) => write!(f, "{link}: delivers that it is being left"),
                 Incoming::Interrupted(link) => write!(f, "{link}: delivers that it is gone"),
                 Incoming::Resumed(link) => write!(f, "{link}: delivers that it is there"),
                 Incoming::Refused { command, cause } => {
@@ -284,6 +314,15 @@ impl fmt::Display for AtClient<'_> {
                 }
                 other => write!(f, "delivers {other:?}"),
             },
+            Self::Cleared { link } => write!(f, "{link}: is dealt with"),
+            Self::Settled { link, consumer: (session, consumer) } => {
+                write!(f, "{link}: consumer {session}:{consumer} has settled")
+            }
+            Self::HandedOut { key, redelivered } => {
+                write!(f, "hands out {key}")?;
+                if *redelivered > 0 { write!(f, " again, {redelivered}") } else { Ok(()) }
+            }
+            Self::GivenUp { key } => write!(f, "gives up {key}"),
             Self::Completed { request, outcome: Ok(_) } => write!(f, "completes {request}: done"),
             Self::Completed { request, outcome: Err(error) } => {
                 write!(f, "completes {request}: {error}")
@@ -316,7 +355,7 @@ impl fmt::Display for AtBroker<'_> {
             Self::Stored { key, persistent: false } => write!(f, "keeps {key}"),
             Self::Known { key } => write!(f, "has {key} already"),
             Self::Forgotten { key } => write!(f, "forgets {key}"),
-            Self::Consumed { key } => write!(f, "is done with {key}"),
+            Self::Consumed { key, by } => write!(f, "is done with {key}, by c{by}"),
             Self::StrayAck { client, link } => {
                 write!(f, "c{client} {link}: an acknowledgement of what was not dispatched")
             }
@@ -350,8 +389,30 @@ impl fmt::Display for Brief<'_> {
         match self.0 {
             Command::SessionInfo(info) => show(f, info.session_id.as_ref()),
             Command::ProducerInfo(info) => show(f, info.producer_id.as_ref()),
-            Command::ConsumerInfo(info) => show(f, info.consumer_id.as_ref()),
-            Command::ConsumerControl(info) => show(f, info.consumer_id.as_ref()),
+            Command::ConsumerInfo(info) => {
+                show(f, info.consumer_id.as_ref())?;
+                write!(f, ", {} at a time", info.prefetch_size)
+            }
+            Command::ConsumerControl(info) => {
+                show(f, info.consumer_id.as_ref())?;
+                write!(f, ", {} at a time", info.prefetch)
+            }
+            Command::ConnectionControl(control) => {
+                if let Some(list) = &control.connected_brokers {
+                    write!(f, " of {}", list.to_str())?;
+                }
+                if control.rebalance_connection {
+                    write!(f, ", to be balanced")?;
+                }
+                if let Some(target) = &control.reconnect_to {
+                    write!(f, ", to go to {}", target.to_str())?;
+                }
+                Ok(())
+            }
+            Command::BrokerInfo(info) => match &info.broker_url {
+                Some(url) => write!(f, " of {}", url.to_str()),
+                None => Ok(()),
+            },
             Command::RemoveInfo(info) => match info.object_id.as_deref() {
                 Some(Command::SessionId(id)) => show(f, Some(id)),
                 Some(Command::ProducerId(id)) => show(f, Some(id)),

@@ -1,17 +1,18 @@
 //! A world: brokers, clients and a network between them, from the first moment to the last.
 
+mod faults;
+
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use rewire_failover::core::LinkId;
 
 use crate::agenda::{Agenda, Time};
 use crate::broker::{Broker, Condition, Store};
 use crate::client::Client;
-use crate::faults::Fault;
 use crate::network::{Network, Parcel, Way};
-use crate::plan::Plan;
+use crate::plan::{Plan, Work, address, alias};
 use crate::seen::Seen;
 use crate::watch::Watch;
 
@@ -79,6 +80,10 @@ pub(crate) enum Happening {
     Haunts {
         client: usize,
         link: LinkId,
+    },
+    /// An application hears what its transport has delivered.
+    Hears {
+        client: usize,
     },
     /// An application closes its connection.
     Closes {
@@ -173,7 +178,8 @@ impl World {
             twice: plan.twice,
             watch,
         };
-        let broker = |(number, store): (usize, &usize)| Broker::new(number, *store);
+        let broker =
+            |(number, store): (usize, &usize)| Broker::new(number, plan.published(number), *store);
         let brokers = plan.brokers.iter().enumerate().map(broker).collect();
         let stores = plan.brokers.iter().max().map_or(0, |last| last + 1);
         let clients = (0..plan.clients.len()).map(|number| Client::new(number, &plan)).collect();
@@ -215,9 +221,10 @@ impl World {
 
     /// How long the last work takes at most, when nothing goes wrong.
     fn settles_within(&self) -> Duration {
-        let thinking = self.plan.clients.iter().map(|client| client.work.thinking).max();
+        let slowness = |work: &Work| work.thinking * 2 + work.lag * 2;
+        let slowness = self.plan.clients.iter().map(|client| slowness(&client.work)).max();
         (self.plan.network.delay + self.plan.network.jitter) * 300
-            + thinking.unwrap_or_default() * 2
+            + slowness.unwrap_or_default()
             + Duration::from_secs(2)
     }
 
@@ -247,6 +254,7 @@ impl World {
             Happening::Naps { client, time } => clients[client].nap(ctx, time),
             Happening::WakesUp { client } => clients[client].wake_up(ctx),
             Happening::Haunts { client, link } => clients[client].haunt(ctx, link),
+            Happening::Hears { client } => clients[client].hear(ctx),
             Happening::Closes { client } => clients[client].close(ctx),
             Happening::TakesOver { store } => self.take_over(store),
             Happening::Fault(number) => {
@@ -349,137 +357,21 @@ impl World {
         }
     }
 
-    fn apply(&mut self, fault: &Fault) {
-        self.ctx.see(&Seen::Fault(fault));
-        let ctx = &mut self.ctx;
-        match *fault {
-            Fault::Crash(broker) => self.go_down(broker, Condition::Down),
-            Fault::PowerOff(broker) => self.go_down(broker, Condition::Off),
-            // In good order or not: clients see the same, that the link ends.
-            Fault::Stop(broker) => self.go_down(broker, Condition::Down),
-            Fault::Restart(broker) => self.restart(broker),
-            Fault::Pause(broker) => {
-                if self.brokers[broker].condition == Condition::Running {
-                    self.brokers[broker].condition = Condition::Paused;
-                }
-            }
-            Fault::Resume(broker) => self.resume(broker),
-            Fault::Reset(client, broker) => {
-                for wire in 0..ctx.net.wires.len() {
-                    let of = &ctx.net.wires[wire];
-                    if of.client == client && of.broker == broker && of.client_end.is_open {
-                        self.clients[client].reset(ctx, wire);
-                        let broker = &mut self.brokers[broker];
-                        broker.end(ctx, &mut self.stores[broker.store], wire);
-                    }
-                }
-            }
-            Fault::Partition(client, broker, way) => ctx.net.part(client, broker, way),
-            Fault::Mend(client, broker) => {
-                ctx.net.mend((ctx.now, &mut ctx.rng, &mut ctx.agenda), client, broker);
-            }
-            Fault::Refuse(broker, share) => self.brokers[broker].refuses = share,
-            Fault::RefuseConnections(broker, class) => {
-                self.brokers[broker].refuses_connections = Some(class);
-            }
-            Fault::Welcome(broker) => {
-                self.brokers[broker].refuses = 0.0;
-                self.brokers[broker].refuses_connections = None;
-            }
-            Fault::Swap(one, other) => ctx.net.names.swap(one, other),
-            Fault::Forget(name) => {
-                ctx.net.unknown.insert(name);
-            }
-            Fault::Learn(name) => {
-                ctx.net.unknown.remove(&name);
-            }
-            Fault::Hang(broker) => {
-                ctx.net.hanging.insert(broker);
-            }
-            Fault::Unhang(broker) => {
-                ctx.net.hanging.remove(&broker);
-            }
-            Fault::Narrow(broker) => {
-                ctx.net.narrow.insert(broker);
-            }
-            Fault::Widen(broker) => {
-                ctx.net.narrow.remove(&broker);
-            }
-            Fault::Announce(broker, ref names) => {
-                if self.brokers[broker].condition == Condition::Running {
-                    self.brokers[broker].announce(ctx, names);
-                }
-            }
-            Fault::Evict(broker) => {
-                let broker = &mut self.brokers[broker];
-                if broker.condition == Condition::Running {
-                    broker.evict(ctx, &mut self.stores[broker.store]);
-                }
-            }
-        }
-    }
-
-    fn go_down(&mut self, number: usize, condition: Condition) {
-        let broker = &mut self.brokers[number];
-        if matches!(broker.condition, Condition::Down | Condition::Off) {
-            return;
-        }
-        broker.condition = condition;
-        let store = &mut self.stores[broker.store];
-        let has_owned = store.owner == Some(number);
-        if has_owned {
-            broker.end_all(&mut self.ctx, store, condition == Condition::Down);
-            store.owner = None;
-            let after = Duration::from_millis(self.ctx.rng.random_range(50..1000));
-            self.ctx.later(after, Happening::TakesOver { store: broker.store });
-        }
-        if condition == Condition::Off {
-            self.ctx.net.power_off(number);
-        }
-    }
-
-    fn restart(&mut self, number: usize) {
-        let broker = &mut self.brokers[number];
-        match broker.condition {
-            Condition::Running | Condition::Paused => return,
-            Condition::Down => {}
-            Condition::Off => self.ctx.net.power_on(number),
-        }
-        broker.condition = Condition::Running;
-        let after = Duration::from_millis(self.ctx.rng.random_range(1..300));
-        self.ctx.later(after, Happening::TakesOver { store: broker.store });
-    }
-
-    fn resume(&mut self, number: usize) {
-        let broker = &mut self.brokers[number];
-        if broker.condition == Condition::Paused {
-            broker.go_on(&mut self.ctx, &mut self.stores[broker.store]);
-            // It may have stood still since before it was anybody's turn.
-            self.ctx.later(Duration::from_millis(1), Happening::TakesOver { store: broker.store });
-        }
-    }
-
-    /// Puts right all that is wrong.
-    fn heal(&mut self) {
-        self.ctx.see(&Seen::Healed);
-        for broker in 0..self.brokers.len() {
-            self.restart(broker);
-            self.resume(broker);
-            self.brokers[broker].refuses = 0.0;
-            self.brokers[broker].refuses_connections = None;
-        }
-        let ctx = &mut self.ctx;
-        ctx.net.unknown.clear();
-        ctx.net.hanging.clear();
-        ctx.net.narrow.clear();
-        for client in 0..self.clients.len() {
-            for broker in 0..self.brokers.len() {
-                ctx.net.mend((ctx.now, &mut ctx.rng, &mut ctx.agenda), client, broker);
-            }
-        }
+    /// The addresses at which a broker serves.
+    fn reachable(&self) -> Vec<String> {
+        let Self { ctx, brokers, stores, .. } = self;
+        let count = brokers.len();
+        let serves = |name: &usize| {
+            let number = ctx.net.names[*name];
+            let broker = &brokers[number];
+            broker.condition == Condition::Running && stores[broker.store].owner == Some(number)
+        };
+        let names = (0..ctx.net.names.len()).filter(serves);
+        names.map(|name| if name < count { address(name) } else { alias(name - count) }).collect()
     }
 
     fn end(&mut self) {
+        let addresses = self.reachable();
         let Self { ctx, clients, brokers, .. } = self;
         for client in clients.iter_mut() {
             if let Some((number, wire)) = client.is_connected() {
@@ -487,6 +379,7 @@ impl World {
                 let believed = &client.believes();
                 let known = known.as_ref();
                 ctx.see(&Seen::Compared { client: number, believed, known });
+                ctx.see(&Seen::Reachable { client: number, addresses: &addresses });
             }
             client.close(ctx);
         }

@@ -14,9 +14,8 @@ use rewire_protocol::{
 };
 
 pub(crate) use self::store::Store;
-use self::store::{Consumer, Held};
+use self::store::{Consumer, HandedOut, Held};
 use crate::network::{Parcel, Way};
-use crate::plan::address;
 use crate::seen::{AtBroker, MessageKey, Registered, Seen};
 use crate::world::{Ctx, Happening};
 
@@ -36,6 +35,8 @@ pub(crate) enum Condition {
 #[derive(Debug)]
 pub(crate) struct Broker {
     number: usize,
+    /// The address it publishes.
+    published: String,
     pub(crate) store: usize,
     pub(crate) condition: Condition,
     connections: BTreeMap<usize, Connection>,
@@ -71,9 +72,10 @@ fn refusal(class: &str, why: &str) -> Refusal {
 }
 
 impl Broker {
-    pub(crate) const fn new(number: usize, store: usize) -> Self {
+    pub(crate) const fn new(number: usize, published: String, store: usize) -> Self {
         Self {
             number,
+            published,
             store,
             condition: Condition::Running,
             connections: BTreeMap::new(),
@@ -91,7 +93,8 @@ impl Broker {
         let (client, link) = ctx.who(wire);
         self.see(ctx, AtBroker::Opened { client, link });
         let name = Some(format!("b{}", self.number).into());
-        let info = BrokerInfo { broker_name: name, ..BrokerInfo::default() };
+        let broker_url = Some(self.published.as_str().into());
+        let info = BrokerInfo { broker_name: name, broker_url, ..BrokerInfo::default() };
         ctx.send(wire, Way::Down, Parcel::Frame(Arc::new(info.into())));
     }
 
@@ -160,6 +163,7 @@ impl Broker {
             Command::ConnectionInfo(_)
                 | Command::RemoveInfo(_)
                 | Command::ConnectionControl(_)
+                | Command::ConsumerControl(_)
                 | Command::ShutdownInfo(_)
         );
         if can_be_refused && self.refuses > 0.0 && ctx.rng.random_bool(self.refuses) {
@@ -179,11 +183,22 @@ impl Broker {
             Command::SessionInfo(info) => connection.session(info.session_id.as_ref()),
             Command::ProducerInfo(info) => connection.producer(info.producer_id.as_ref()),
             Command::ConsumerInfo(info) => connection.consumer(info),
+            Command::ConsumerControl(control) => {
+                let id = control.consumer_id.as_ref().map(|id| (id.session_id, id.value));
+                if let Some(consumer) = id.and_then(|id| connection.consumers.get_mut(&id)) {
+                    consumer.info.prefetch_size = control.prefetch;
+                }
+                Ok(())
+            }
             Command::RemoveInfo(info) => {
                 if let Some(id) = info.object_id.as_deref() {
                     connection.remove(id);
                     let left = &connection.consumers;
-                    store.give_back(|(on, session, value)| {
+                    let handed_out = match info.last_delivered_sequence_id {
+                        -2 => HandedOut::Unknown,
+                        last => HandedOut::UpTo(last),
+                    };
+                    store.give_back(handed_out, |(on, session, value)| {
                         on == wire && !left.contains_key(&(session, value))
                     });
                 }
@@ -255,7 +270,8 @@ impl Broker {
             if let Some(subscription) = subscription {
                 subscription.given -= 1;
             }
-            self.see(ctx, AtBroker::Consumed { key });
+            let by = ctx.who(wire).0;
+            self.see(ctx, AtBroker::Consumed { key, by });
             return Ok(());
         }
         // What was given to a consumer that ended in between came over this link all the same.
@@ -275,15 +291,13 @@ impl Broker {
         for queue in 0..store.queues.len() {
             let mut from = 0;
             while let Some(consumer) = self.with_room(queue) {
-                let waiting = store.queues[queue].iter_mut().skip(from);
-                let Some((skipped, held)) =
-                    waiting.enumerate().find(|(_, held)| held.given_to.is_none())
+                let waiting = store.queues[queue].iter().skip(from);
+                let Some(skipped) = waiting.map(|held| held.given_to).position(|to| to.is_none())
                 else {
                     break;
                 };
                 from += skipped;
-                held.given_to = Some(consumer);
-                self.give(ctx, consumer, held);
+                self.give(ctx, consumer, store.give(queue, from, consumer));
             }
         }
     }
@@ -323,7 +337,7 @@ impl Broker {
         self.see(ctx, AtBroker::Ended { client, link });
         ctx.net.wires[wire].broker_end.is_open = false;
         ctx.send(wire, Way::Down, Parcel::Fin);
-        store.give_back(|(on, ..)| on == wire);
+        store.give_back(HandedOut::Unknown, |(on, ..)| on == wire);
         self.dispatch(ctx, store);
     }
 
@@ -356,31 +370,60 @@ impl Broker {
         let mut evicted = Vec::new();
         for (wire, connection) in &mut self.connections {
             let Some((id, consumer)) = connection.consumers.pop_first() else { continue };
-            connection.registered.consumers.retain(|known| *known != id);
             evicted.push((*wire, id));
             let consumer_id = consumer.info.consumer_id;
             let control =
                 ConsumerControl { close: true, consumer_id, ..ConsumerControl::default() };
             ctx.send(*wire, Way::Down, Parcel::Frame(Arc::new(control.into())));
         }
-        store.give_back(|(wire, session, value)| evicted.contains(&(wire, (session, value))));
+        store.give_back(HandedOut::Unknown, |(wire, session, value)| {
+            evicted.contains(&(wire, (session, value)))
+        });
         self.dispatch(ctx, store);
     }
 
-    /// Tells its clients which brokers there are.
-    pub(crate) fn announce(&self, ctx: &mut Ctx, names: &[usize]) {
-        let list: Vec<String> = names.iter().map(|name| address(*name)).collect();
-        let connected_brokers = Some(list.join(",").into());
-        let control = ConnectionControl { connected_brokers, ..ConnectionControl::default() };
-        let frame = Arc::new(Command::from(control));
-        for (wire, _) in self.connections.iter().filter(|(_, known)| known.name.is_some()) {
-            ctx.send(*wire, Way::Down, Parcel::Frame(frame.clone()));
+    /// Tells its clients which brokers there are; if they are to be balanced, each in another order.
+    pub(crate) fn announce(&self, ctx: &mut Ctx, mut list: Vec<String>, is_rebalance: bool) {
+        for wire in self.clients() {
+            if is_rebalance && !list.is_empty() {
+                // Java: TransportConnector.getConnectionControl rotates the list by one each time.
+                list.rotate_left(1);
+            }
+            let connected_brokers = Some(list.join(",").into());
+            let control = ConnectionControl {
+                connected_brokers,
+                rebalance_connection: is_rebalance,
+                ..ConnectionControl::default()
+            };
+            ctx.send(wire, Way::Down, Parcel::Frame(Arc::new(control.into())));
         }
+    }
+
+    /// Asks a client, or all, to go to another broker.
+    pub(crate) fn ask_to_move(&self, ctx: &mut Ctx, client: Option<usize>, target: &str) {
+        for wire in self.clients() {
+            if client.is_none_or(|client| ctx.who(wire).0 == client) {
+                let reconnect_to = Some(target.into());
+                let control = ConnectionControl { reconnect_to, ..ConnectionControl::default() };
+                ctx.send(wire, Way::Down, Parcel::Frame(Arc::new(control.into())));
+            }
+        }
+    }
+
+    /// The links over which a client has said who it is.
+    fn clients(&self) -> Vec<usize> {
+        let named = self.connections.iter().filter(|(_, known)| known.name.is_some());
+        named.map(|(wire, _)| *wire).collect()
     }
 
     /// What it knows of a client that is on this link.
     pub(crate) fn knows(&self, wire: usize) -> Option<Registered> {
-        self.connections.get(&wire).map(|connection| connection.registered.clone())
+        let connection = self.connections.get(&wire)?;
+        let consumers = connection.consumers.iter();
+        let consumers = consumers
+            .map(|((session, value), known)| (*session, *value, known.info.prefetch_size))
+            .collect();
+        Some(Registered { consumers, ..connection.registered.clone() })
     }
 
     fn see(&self, ctx: &mut Ctx, at: AtBroker<'_>) {
@@ -408,7 +451,6 @@ impl Connection {
         };
         self.in_session(id.session_id)?;
         let id = (id.session_id, id.value);
-        add(&mut self.registered.consumers, id);
         let queue = queue_of(info.destination.as_ref());
         // Java: a consumer that is there already is left as it is.
         self.consumers.entry(id).or_insert(Subscription { info: info.clone(), queue, given: 0 });
@@ -430,22 +472,21 @@ impl Connection {
     }
 
     fn remove(&mut self, id: &Command) {
-        let Registered { sessions, producers, consumers, .. } = &mut self.registered;
+        let Self { consumers, registered: Registered { sessions, producers, .. }, .. } = self;
         match id {
             Command::SessionId(id) => {
                 sessions.retain(|known| *known != id.value);
                 producers.retain(|(session, _)| *session != id.value);
-                consumers.retain(|(session, _)| *session != id.value);
+                consumers.retain(|(session, _), _| *session != id.value);
             }
             Command::ProducerId(id) => {
                 producers.retain(|known| *known != (id.session_id, id.value));
             }
             Command::ConsumerId(id) => {
-                consumers.retain(|known| *known != (id.session_id, id.value));
+                consumers.remove(&(id.session_id, id.value));
             }
             _ => {}
         }
-        self.consumers.retain(|id, _| consumers.contains(id));
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Store {
     pub(crate) owner: Option<usize>,
     pub(crate) queues: Vec<Vec<Held>>,
     last: BTreeMap<Producer, i64>,
+    /// The number of the message stored last.
+    stored: i64,
+    /// How often something was given to a consumer.
+    given: u64,
 }
 
 /// A copy of a message in a queue.
@@ -30,6 +34,17 @@ pub(crate) struct Held {
     pub(crate) redelivered: i32,
     /// Who has it now.
     pub(crate) given_to: Option<Consumer>,
+    /// Its place among all that was given.
+    given_as: u64,
+}
+
+/// What a broker is told that a consumer was handed out, when it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandedOut {
+    /// It may have been all. Java: `RemoveInfo.LAST_DELIVERED_UNKNOWN`.
+    Unknown,
+    /// What was given up to the message of this number, if the consumer has it still.
+    UpTo(i64),
 }
 
 impl Store {
@@ -39,12 +54,16 @@ impl Store {
         self.last.get(&producer(key)).is_some_and(|last| key.sequence <= *last)
     }
 
-    pub(crate) fn put(&mut self, queue: usize, key: MessageKey, message: Message) {
+    pub(crate) fn put(&mut self, queue: usize, key: MessageKey, mut message: Message) {
         if message.persistent {
             let last = self.last.entry(producer(key)).or_default();
             *last = key.sequence.max(*last);
         }
-        let held = Held { key, message, redelivered: 0, given_to: None };
+        self.stored += 1;
+        if let Some(id) = &mut message.message_id {
+            id.broker_sequence_id = self.stored;
+        }
+        let held = Held { key, message, redelivered: 0, given_to: None, given_as: 0 };
         self.queue(queue).push(held);
     }
 
@@ -63,19 +82,44 @@ impl Store {
         given.map(|place| queue.remove(place)).is_some()
     }
 
-    /// What these consumers were given is to be given again.
-    pub(crate) fn give_back(&mut self, from: impl Fn(Consumer) -> bool) {
-        for held in self.queues.iter_mut().flatten() {
-            if held.given_to.is_some_and(&from) {
-                held.given_to = None;
-                held.redelivered += 1;
+    /// Notes that a message of a queue was given to a consumer.
+    pub(crate) fn give(&mut self, queue: usize, place: usize, consumer: Consumer) -> &Held {
+        self.given += 1;
+        let held = &mut self.queues[queue][place];
+        held.given_to = Some(consumer);
+        held.given_as = self.given;
+        held
+    }
+
+    /// What these consumers were given is to be given again, marked as far as they have seen it.
+    ///
+    /// Java: `Queue.removeSubscription`. When the message handed out last is not among those that wait to
+    /// be acknowledged, nothing is marked.
+    pub(crate) fn give_back(&mut self, handed_out: HandedOut, from: impl Fn(Consumer) -> bool) {
+        let mut last: BTreeMap<Consumer, u64> = BTreeMap::new();
+        for held in self.queues.iter().flatten() {
+            if let Some(consumer) = held.given_to
+                && HandedOut::UpTo(held.sequence()) == handed_out
+            {
+                last.insert(consumer, held.given_as);
             }
+        }
+        for held in self.queues.iter_mut().flatten() {
+            let Some(consumer) = held.given_to.filter(|consumer| from(*consumer)) else { continue };
+            held.given_to = None;
+            let is_seen = match handed_out {
+                HandedOut::Unknown => true,
+                HandedOut::UpTo(_) => {
+                    last.get(&consumer).is_some_and(|last| held.given_as <= *last)
+                }
+            };
+            held.redelivered += i32::from(is_seen);
         }
     }
 
     /// Loses what was only in memory.
     pub(crate) fn lose_memory(&mut self) -> Vec<MessageKey> {
-        self.give_back(|_| true);
+        self.give_back(HandedOut::Unknown, |_| true);
         let mut lost = Vec::new();
         for queue in &mut self.queues {
             queue.retain(|held| {
@@ -86,6 +130,13 @@ impl Store {
             });
         }
         lost
+    }
+}
+
+impl Held {
+    /// The broker's number of the message.
+    fn sequence(&self) -> i64 {
+        self.message.message_id.as_ref().map_or(0, |id| id.broker_sequence_id)
     }
 }
 

@@ -9,15 +9,16 @@ use rewire_failover::core::{Completion, Incoming, LinkId};
 use rewire_failover::{GaveUp, RequestError};
 use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, ConsumerId, ConsumerInfo, Destination, DestinationInfo,
-    DestinationKind, Message, MessageAck, MessageDispatch, MessageId, ProducerInfo, RemoveInfo,
-    SessionId, SessionInfo,
+    DestinationKind, Message, MessageAck, MessageDispatch, ProducerInfo, RemoveInfo, SessionId,
+    SessionInfo,
 };
 
 use super::Submission;
+use super::consumer::{Consumer, Delivery, NONE_DELIVERED, Settled};
 use crate::agenda::Time;
 use crate::broker::queue_name;
 use crate::plan::Work;
-use crate::seen::{Registered, connection_name};
+use crate::seen::{AtClient, MessageKey, Registered, Seen, connection_name};
 use crate::world::{Ctx, Happening};
 
 /// What a request is for.
@@ -50,6 +51,7 @@ pub(crate) struct App {
     sessions: BTreeMap<i64, Session>,
     next_session: i64,
     temporary: Vec<String>,
+    /// What consumers have in their hands.
     deliveries: BTreeMap<u64, Delivery>,
     next_delivery: u64,
     is_over: bool,
@@ -60,7 +62,7 @@ struct Session {
     id: SessionId,
     is_there: bool,
     producers: BTreeMap<i64, Producer>,
-    consumers: BTreeMap<i64, bool>,
+    consumers: BTreeMap<i64, Consumer>,
 }
 
 #[derive(Debug)]
@@ -68,17 +70,6 @@ struct Producer {
     is_there: bool,
     queue: usize,
     next: i64,
-}
-
-/// A message that the application has and has not acknowledged.
-#[derive(Debug)]
-struct Delivery {
-    link: LinkId,
-    consumer: ConsumerId,
-    destination: Option<Destination>,
-    message: MessageId,
-    /// Whether it was told that the link is gone.
-    is_gone: bool,
 }
 
 /// How many queues a world has.
@@ -133,12 +124,9 @@ impl App {
     }
 
     fn ask(&mut self, command: Command, purpose: Purpose) {
-        self.outbox.push(Submission {
-            command,
-            completion: Completion::Answered,
-            link: None,
-            purpose,
-        });
+        let completion = Completion::Answered;
+        let command = Box::new(command);
+        self.outbox.push(Submission::Request { command, completion, link: None, purpose });
     }
 
     // ---- what it has ---------------------------------------------------------------------------
@@ -184,7 +172,7 @@ impl App {
             ctx.later(after, Happening::Sends { client: self.client, session: value, producer });
         }
         for consumer in 1..=i64::from(self.work.consumers) {
-            session.consumers.insert(consumer, false);
+            session.consumers.insert(consumer, Consumer::new(self.work.hands));
             let is_large = ctx.rng.random_bool(self.work.large);
             let info = ConsumerInfo {
                 consumer_id: Some(id.consumer(consumer)),
@@ -211,34 +199,39 @@ impl App {
             return;
         }
         let session = open[ctx.rng.random_range(0..open.len())];
-        let consumer = self.sessions.get_mut(&session).and_then(|open| open.consumers.pop_first());
-        match consumer {
-            Some((consumer, _)) if ctx.rng.random_bool(0.5) => {
-                let id = self.connection.session(session).consumer(consumer);
-                self.remove(id.into());
-            }
-            Some((consumer, is_there)) => {
-                if let Some(open) = self.sessions.get_mut(&session) {
-                    open.consumers.insert(consumer, is_there);
-                }
-                self.replace(ctx, session);
-            }
-            None => self.replace(ctx, session),
+        if ctx.rng.random_bool(0.5)
+            && let Some(open) = self.sessions.get_mut(&session)
+            && let Some((consumer, gone)) = open.consumers.pop_first()
+        {
+            let id = open.id.consumer(consumer);
+            self.drop_what_is_held(ctx, |delivery| delivery.consumer == id);
+            self.remove(id.into(), gone.last_delivered());
+        } else {
+            self.replace(ctx, session);
+        }
+    }
+
+    /// What is in the hands of consumers that are closed is not acknowledged any more.
+    fn drop_what_is_held(&self, ctx: &mut Ctx, of: impl Fn(&Delivery) -> bool) {
+        for delivery in self.deliveries.values().filter(|delivery| of(delivery)) {
+            self.see(ctx, AtClient::GivenUp { key: delivery.key });
         }
     }
 
     /// Closes a session, and opens another in its place.
     fn replace(&mut self, ctx: &mut Ctx, session: i64) {
         if let Some(session) = self.sessions.remove(&session) {
-            self.remove(session.id.into());
+            self.drop_what_is_held(ctx, |delivery| delivery.consumer.session() == session.id);
+            self.remove(session.id.into(), NONE_DELIVERED);
             let after = Duration::from_millis(ctx.rng.random_range(0..400));
             ctx.later(after, Happening::OpensSession { client: self.client });
         }
     }
 
-    fn remove(&mut self, id: Command) {
+    fn remove(&mut self, id: Command, last_delivered_sequence_id: i64) {
         let object_id = Some(Box::new(id));
-        self.ask(RemoveInfo { object_id, ..RemoveInfo::default() }.into(), Purpose::Removal);
+        let info = RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() };
+        self.ask(info.into(), Purpose::Removal);
     }
 
     pub(crate) fn some_consumer(&self) -> Option<ConsumerId> {
@@ -253,8 +246,9 @@ impl App {
             believed.sessions.push(*value);
             let producers = session.producers.iter().filter(|(_, producer)| producer.is_there);
             believed.producers.extend(producers.map(|(producer, _)| (*value, *producer)));
-            let consumers = session.consumers.iter().filter(|(_, is_there)| **is_there);
-            believed.consumers.extend(consumers.map(|(consumer, _)| (*value, *consumer)));
+            let consumers = session.consumers.iter().filter(|(_, consumer)| consumer.is_there);
+            let prefetch = self.work.prefetch;
+            believed.consumers.extend(consumers.map(|(number, _)| (*value, *number, prefetch)));
         }
         believed
     }
@@ -298,8 +292,8 @@ impl App {
         } else {
             Completion::Answered
         };
-        let (command, link, purpose) = (message.into(), None, Purpose::Message);
-        self.outbox.push(Submission { command, completion, link, purpose });
+        let (command, link, purpose) = (Box::new(message.into()), None, Purpose::Message);
+        self.outbox.push(Submission::Request { command, completion, link, purpose });
     }
 
     /// When nothing goes wrong any more, every producer sends once more.
@@ -316,15 +310,23 @@ impl App {
 
     pub(crate) fn on_acks(&mut self, ctx: &mut Ctx, delivery: u64) {
         let Some(done) = self.deliveries.remove(&delivery) else { return };
-        let consumer = (done.consumer.session_id, done.consumer.value);
-        let is_open = self
-            .sessions
-            .get(&consumer.0)
-            .is_some_and(|session| session.consumers.contains_key(&consumer.1));
-        // Some acknowledge even what they were told is gone.
-        if self.is_over || !is_open || (done.is_gone && ctx.rng.random_bool(0.8)) {
+        if self.is_over || self.consumer(&done.consumer).is_none() {
             return;
         }
+        let (link, consumer) = (done.link, done.consumer.clone());
+        // Some acknowledge even what they were told is gone.
+        let keeps_quiet = ctx.rng.random_bool(if done.is_gone { 0.8 } else { 0.02 });
+        if keeps_quiet && !done.is_gone {
+            self.see(ctx, AtClient::GivenUp { key: done.key });
+        } else if !keeps_quiet {
+            self.acknowledge(ctx, done);
+        }
+        let settled = self.consumer(&consumer).and_then(|known| known.put_down(link));
+        self.settled(consumer.clone(), settled);
+        self.hand_out(ctx, &consumer);
+    }
+
+    fn acknowledge(&mut self, ctx: &mut Ctx, done: Delivery) {
         let ack = MessageAck {
             destination: done.destination,
             consumer_id: Some(done.consumer),
@@ -335,8 +337,37 @@ impl App {
         };
         let completion =
             if ctx.rng.random_bool(0.7) { Completion::Transmitted } else { Completion::Answered };
-        let (command, link, purpose) = (ack.into(), Some(done.link), Purpose::Acknowledgement);
-        self.outbox.push(Submission { command, completion, link, purpose });
+        let (link, purpose) = (Some(done.link), Purpose::Acknowledgement);
+        let command = Box::new(ack.into());
+        self.outbox.push(Submission::Request { command, completion, link, purpose });
+    }
+
+    /// A consumer may have settled: that is said after all it acknowledged.
+    fn settled(&mut self, consumer: ConsumerId, settled: Option<Settled>) {
+        if let Some(Settled { link, last_delivered }) = settled {
+            self.outbox.push(Submission::Settled { link, consumer, last_delivered });
+        }
+    }
+
+    fn consumer(&mut self, id: &ConsumerId) -> Option<&mut Consumer> {
+        self.sessions.get_mut(&id.session_id)?.consumers.get_mut(&id.value)
+    }
+
+    /// Hands out what there is, as long as there are hands.
+    fn hand_out(&mut self, ctx: &mut Ctx, consumer: &ConsumerId) {
+        while let Some(delivery) = self.consumer(consumer).and_then(Consumer::take) {
+            let Delivery { key, redelivered, .. } = delivery;
+            self.see(ctx, AtClient::HandedOut { key, redelivered });
+            let number = self.next_delivery;
+            self.next_delivery += 1;
+            self.deliveries.insert(number, delivery);
+            let after = self.work.thinking.mul_f64(ctx.rng.random());
+            ctx.later(after, Happening::Acks { client: self.client, delivery: number });
+        }
+    }
+
+    fn see(&self, ctx: &mut Ctx, at: AtClient<'_>) {
+        ctx.see(&Seen::Client(self.client, at));
     }
 
     // ---- what it hears -------------------------------------------------------------------------
@@ -351,8 +382,12 @@ impl App {
                     self.has_no_consumer(id.session_id, id.value);
                 }
             }
+            Incoming::Leaving(link) => self.on_leaving(link),
             Incoming::Interrupted(gone) => {
                 self.link = None;
+                for session in self.sessions.values_mut() {
+                    session.consumers.values_mut().for_each(Consumer::clear);
+                }
                 for delivery in self.deliveries.values_mut().filter(|one| one.link == gone) {
                     delivery.is_gone = true;
                 }
@@ -369,13 +404,32 @@ impl App {
             return;
         };
         let Some(message) = message.message_id else { return };
-        let delivery = self.next_delivery;
-        self.next_delivery += 1;
-        let destination = dispatch.destination;
-        let delivered = Delivery { link, consumer, destination, message, is_gone: false };
-        self.deliveries.insert(delivery, delivered);
-        let after = self.work.thinking.mul_f64(ctx.rng.random());
-        ctx.later(after, Happening::Acks { client: self.client, delivery });
+        let Some(key) = MessageKey::of(&message) else { return };
+        if let Some(open) = self.consumer(&consumer) {
+            open.push(Delivery {
+                link,
+                consumer: consumer.clone(),
+                destination: dispatch.destination,
+                message,
+                key,
+                redelivered: dispatch.redelivery_counter,
+                is_gone: false,
+            });
+            self.hand_out(ctx, &consumer);
+        }
+    }
+
+    /// The link is going to be left: consumers say when they have settled what they have in their hands.
+    fn on_leaving(&mut self, link: LinkId) {
+        let consumers: Vec<ConsumerId> = self
+            .sessions
+            .values()
+            .flat_map(|open| open.consumers.keys().map(|consumer| open.id.consumer(*consumer)))
+            .collect();
+        for id in consumers {
+            let settled = self.consumer(&id).and_then(|consumer| consumer.leave(link));
+            self.settled(id, settled);
+        }
     }
 
     /// What it had is refused by another broker.
@@ -447,8 +501,8 @@ impl App {
             (Purpose::Consumer(session, consumer), Ok(_)) => {
                 let session = self.sessions.get_mut(&session);
                 let known = session.and_then(|session| session.consumers.get_mut(&consumer));
-                if let Some(is_there) = known {
-                    *is_there = true;
+                if let Some(consumer) = known {
+                    consumer.is_there = true;
                 }
             }
             (Purpose::Session(session), Err(_)) if !is_over => self.lost_session(ctx, session),

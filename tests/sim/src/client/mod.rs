@@ -1,8 +1,11 @@
 //! A client: a real core, driven as the shell drives it, and the application above.
 
 mod app;
+mod consumer;
+mod haunt;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use rand::RngExt;
 use rewire_failover::core::{
@@ -10,15 +13,12 @@ use rewire_failover::core::{
     RequestId,
 };
 use rewire_failover::{DialError, LostReason, RequestError};
-use rewire_protocol::{
-    Command, ConsumerControl, EncodeError, EncodeErrorKind, ExceptionResponse, Response,
-    SilenceLimit, Throwable,
-};
+use rewire_protocol::{Command, ConsumerId, EncodeError, EncodeErrorKind, Response, SilenceLimit};
 
 use self::app::{App, Purpose};
 use crate::agenda::Time;
 use crate::network::{Parcel, Way};
-use crate::plan::{Plan, address};
+use crate::plan::{Plan, address, alias};
 use crate::seen::{AtClient, Registered, Seen};
 use crate::world::{Ctx, Happening, NoAnswer};
 
@@ -45,6 +45,9 @@ pub(crate) struct Client {
     /// Numbers of commands that were transmitted last.
     numbers: VecDeque<i32>,
     late_frames: bool,
+    /// What was delivered and the application has not heard yet, with the time when it will.
+    unheard: VecDeque<(Time, Incoming)>,
+    lag: Duration,
 }
 
 #[derive(Debug)]
@@ -53,13 +56,20 @@ struct Dial {
     wire: Option<usize>,
 }
 
-/// A command on its way to the core.
+/// What the application says to the core, in order.
 #[derive(Debug)]
-pub(crate) struct Submission {
-    command: Command,
-    completion: Completion,
-    link: Option<LinkId>,
-    purpose: Purpose,
+pub(crate) enum Submission {
+    Request {
+        command: Box<Command>,
+        completion: Completion,
+        link: Option<LinkId>,
+        purpose: Purpose,
+    },
+    Settled {
+        link: LinkId,
+        consumer: ConsumerId,
+        last_delivered: i64,
+    },
 }
 
 /// A message whose content is longer does not fit through a narrow broker.
@@ -69,12 +79,13 @@ impl Client {
     pub(crate) fn new(number: usize, plan: &Plan) -> Self {
         let of = &plan.clients[number];
         let seed = plan.seed.wrapping_mul(31).wrapping_add(number as u64);
+        let brokers = plan.brokers.len();
         let core = FailoverCore::new(plan.uris(number), of.options(), of.limits, seed);
         Self {
             number,
             core,
             app: App::new(number, of.work.clone(), plan.heal_at),
-            names: (0..plan.brokers.len()).map(address).collect(),
+            names: (0..brokers).map(address).chain((0..brokers).map(alias)).collect(),
             wakes: None,
             dialing: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -86,6 +97,8 @@ impl Client {
             is_closed: false,
             numbers: VecDeque::new(),
             late_frames: plan.late_frames,
+            unheard: VecDeque::new(),
+            lag: of.work.lag,
         }
     }
 
@@ -107,6 +120,9 @@ impl Client {
     fn input(&mut self, ctx: &mut Ctx, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
+            if let Input::Cleared(link) = input {
+                self.see(ctx, AtClient::Cleared { link });
+            }
             let outputs: Vec<Output> = self.core.handle(ctx.instant(), input).collect();
             for output in outputs {
                 inputs.extend(self.perform(ctx, output));
@@ -145,7 +161,18 @@ impl Client {
     }
 
     fn submit(&mut self, ctx: &mut Ctx, submission: Submission) {
-        let Submission { command, completion, link, purpose } = submission;
+        let (command, completion, link, purpose) = match submission {
+            Submission::Request { command, completion, link, purpose } => {
+                (*command, completion, link, purpose)
+            }
+            Submission::Settled { link, consumer, last_delivered } => {
+                let who = (consumer.session_id, consumer.value);
+                self.see(ctx, AtClient::Settled { link, consumer: who });
+                let last_delivered_sequence_id = last_delivered;
+                self.input(ctx, Input::Settled { link, consumer, last_delivered_sequence_id });
+                return;
+            }
+        };
         let request = self.next_request;
         self.next_request += 1;
         self.purposes.insert(request, purpose);
@@ -199,12 +226,7 @@ impl Client {
             }
             Output::Deliver(incoming) => {
                 self.see(ctx, AtClient::Delivered(&incoming));
-                let cleared = match &incoming {
-                    Incoming::Interrupted(link) => Some(Input::Cleared(*link)),
-                    _ => None,
-                };
-                self.app.on_incoming(ctx, incoming);
-                return cleared;
+                return self.deliver(ctx, incoming);
             }
             Output::Complete(request, outcome) => self.complete(ctx, request, &outcome),
             Output::Event(event) => {
@@ -215,6 +237,33 @@ impl Client {
             }
         }
         None
+    }
+
+    /// The application hears of something, at once or after a while, but in order.
+    fn deliver(&mut self, ctx: &mut Ctx, incoming: Incoming) -> Option<Input> {
+        let after = if ctx.rng.random_bool(0.5) {
+            self.lag.mul_f64(ctx.rng.random())
+        } else {
+            Duration::ZERO
+        };
+        let last = self.unheard.back().map_or(Time::ZERO, |(due, _)| *due);
+        let due = last.max(ctx.now + after);
+        if due == ctx.now && self.unheard.is_empty() {
+            return self.tell(ctx, incoming);
+        }
+        self.unheard.push_back((due, incoming));
+        ctx.agenda.add(due, Happening::Hears { client: self.number });
+        None
+    }
+
+    /// The application hears of something. When that was the end of a link, it has dealt with it then.
+    fn tell(&mut self, ctx: &mut Ctx, incoming: Incoming) -> Option<Input> {
+        let gone = match &incoming {
+            Incoming::Interrupted(link) => Some(*link),
+            _ => None,
+        };
+        self.app.on_incoming(ctx, incoming);
+        gone.map(Input::Cleared)
     }
 
     fn complete(&mut self, ctx: &mut Ctx, id: RequestId, outcome: &Result<Command, RequestError>) {
@@ -361,56 +410,6 @@ impl Client {
         }
     }
 
-    // ---- links that are gone -------------------------------------------------------------------
-
-    /// A link that is gone says something, with the numbers and names that would do harm.
-    pub(crate) fn haunt(&mut self, ctx: &mut Ctx, link: LinkId) {
-        let numbers = self.numbers.len();
-        if self.links.contains_key(&link) || self.dialing.contains_key(&link) || numbers == 0 {
-            return;
-        }
-        let number = self.numbers[ctx.rng.random_range(0..numbers)];
-        let (what, input) = match ctx.rng.random_range(0..7) {
-            0 | 1 => {
-                let response = Response { correlation_id: number, ..Response::default() };
-                ("an answer", Input::Received(link, response.into()))
-            }
-            2 => {
-                let exception = Some(Box::new(Throwable::new("java.lang.Exception", "late")));
-                let response = ExceptionResponse {
-                    correlation_id: number,
-                    exception,
-                    ..ExceptionResponse::default()
-                };
-                ("a refusal", Input::Received(link, response.into()))
-            }
-            3 => {
-                let consumer_id = self.app.some_consumer();
-                let close = ConsumerControl { close: true, consumer_id, ..Default::default() };
-                ("that a consumer is closed", Input::Received(link, close.into()))
-            }
-            4 => ("that it is lost", Input::Lost(link, LostReason::Closed)),
-            5 => (
-                "that it is there",
-                Input::Dialed(link, Ok(Greeting::default()), DialTimes::default()),
-            ),
-            _ => ("that #.. cannot be sent", Input::Unsendable(link, number, too_large())),
-        };
-        self.speak_dead(ctx, link, what, input);
-    }
-
-    fn speak_dead(&mut self, ctx: &mut Ctx, link: LinkId, what: &'static str, input: Input) {
-        let due = self.core.poll_timeout();
-        // What is due comes first, and is not what this is about.
-        if due.is_some_and(|due| ctx.time(due) <= ctx.now) {
-            return;
-        }
-        let outputs = self.core.handle(ctx.instant(), input);
-        let outputs: Vec<String> = outputs.map(|output| format!("{output:?}")).collect();
-        let is_due_changed = self.core.poll_timeout() != due;
-        self.see(ctx, AtClient::Stale { link, what, outputs, is_due_changed });
-    }
-
     // ---- the application -----------------------------------------------------------------------
 
     pub(crate) fn on_sends(&mut self, ctx: &mut Ctx, session: i64, producer: i64) {
@@ -420,6 +419,18 @@ impl Client {
 
     pub(crate) fn on_acks(&mut self, ctx: &mut Ctx, delivery: u64) {
         self.app.on_acks(ctx, delivery);
+        self.pump(ctx);
+    }
+
+    /// The application hears what was delivered a while ago.
+    pub(crate) fn hear(&mut self, ctx: &mut Ctx) {
+        while self.unheard.front().is_some_and(|(due, _)| *due <= ctx.now) {
+            let Some((_, incoming)) = self.unheard.pop_front() else { break };
+            self.catch_up(ctx);
+            if let Some(input) = self.tell(ctx, incoming) {
+                self.input(ctx, input);
+            }
+        }
         self.pump(ctx);
     }
 
@@ -438,7 +449,7 @@ impl Client {
         self.pump(ctx);
     }
 
-    pub(crate) fn nap(&mut self, ctx: &mut Ctx, time: std::time::Duration) {
+    pub(crate) fn nap(&mut self, ctx: &mut Ctx, time: Duration) {
         self.is_napping = true;
         ctx.later(time, Happening::WakesUp { client: self.number });
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use rewire_failover::core::{Incoming, LinkId};
 
+use super::names::Names;
 use super::{Invariant, Verdict, ensure};
 use crate::agenda::Time;
 use crate::seen::{AtClient, Seen};
@@ -28,8 +29,7 @@ enum Link {
 #[derive(Debug, Default)]
 struct Client {
     links: BTreeMap<LinkId, Link>,
-    /// The links that are not gone, by their brokers.
-    brokers: BTreeMap<String, LinkId>,
+    names: Names,
     /// The link that was spoken over last, while it is there.
     spoken: Option<LinkId>,
     /// The link that the application was told of.
@@ -58,10 +58,18 @@ impl Invariant for ActiveLinks {
 
 impl Client {
     fn see(&mut self, at: &AtClient<'_>) -> Verdict {
+        let verdict = self.judge(at);
+        self.names.see(at);
+        verdict
+    }
+
+    fn judge(&mut self, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Dialing { link, broker } => {
                 ensure!(!self.has_ended, "{link} is dialled after the end");
-                let other = self.brokers.insert(broker.clone(), *link);
+                let other = self.links.iter().find(|(other, state)| {
+                    **state != Link::Gone && self.names.is_same(self.names.address(**other), broker)
+                });
                 ensure!(
                     other.is_none(),
                     "{link} is dialled beside {other:?}, to the same {broker}"
@@ -72,11 +80,9 @@ impl Client {
             AtClient::Dialed { link, result } => {
                 let state = if result.is_ok() { Link::Open } else { Link::Gone };
                 self.links.insert(*link, state);
-                self.brokers.retain(|_, known| result.is_ok() || known != link);
             }
             AtClient::HungUp { link } | AtClient::Lost { link, .. } => {
                 self.links.insert(*link, Link::Gone);
-                self.brokers.retain(|_, known| known != link);
                 self.spoken.take_if(|spoken| spoken == link);
             }
             AtClient::Transmitted { link, .. } => {

@@ -1,11 +1,16 @@
-//! Nothing is delivered twice without a mark, but for copies that brokers have counted.
+//! Nothing is handed out twice without a mark, but for copies that brokers have counted; and nothing that a
+//! client has acknowledged, and its broker heard, is handed out there again.
 //!
 //! Catches: a dispatch delivered twice; a message sent again although it was confirmed, which another
-//! broker then stores once more.
+//! broker then stores once more; a link that is left before what was handed out is acknowledged, or
+//! without a word of what was.
+//!
+//! What a consumer gave up without an acknowledgement, or whose acknowledgement its broker refused, may come
+//! again without a mark: the broker is told the last message handed out, and takes what was handed out
+//! before for seen only if that one still waits for its acknowledgement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rewire_failover::core::Incoming;
 use rewire_protocol::Command;
 
 use super::{Invariant, Verdict, ensure};
@@ -14,8 +19,21 @@ use crate::seen::{AtBroker, AtClient, MessageKey, Seen};
 
 #[derive(Debug, Default)]
 pub(super) struct Duplicates {
-    /// For each message: copies stored, and deliveries that were not marked.
-    messages: BTreeMap<MessageKey, (u32, u32)>,
+    messages: BTreeMap<MessageKey, Message>,
+    /// Acknowledged by a client, and how many copies of it.
+    consumed: BTreeMap<(MessageKey, usize), u32>,
+    /// What may come again without a mark.
+    unmarked: BTreeSet<MessageKey>,
+    /// What the acknowledgement is for that a broker heard last.
+    heard: Option<MessageKey>,
+}
+
+#[derive(Debug, Default)]
+struct Message {
+    /// Copies stored.
+    copies: u32,
+    /// How often it was handed out without a mark.
+    handed_out: u32,
 }
 
 impl Invariant for Duplicates {
@@ -26,18 +44,28 @@ impl Invariant for Duplicates {
     fn see(&mut self, _: Time, seen: &Seen<'_>) -> Verdict {
         match seen {
             Seen::Broker(_, AtBroker::Stored { key, .. }) => {
-                self.messages.entry(*key).or_default().0 += 1;
+                self.messages.entry(*key).or_default().copies += 1;
             }
-            Seen::Client(_, AtClient::Delivered(Incoming::Command(_, command))) => {
-                if let Command::MessageDispatch(dispatch) = command
-                    && dispatch.redelivery_counter == 0
-                    && let Some(key) = MessageKey::of_command(command)
-                {
-                    let (copies, deliveries) = self.messages.entry(key).or_default();
-                    *deliveries += 1;
+            Seen::Broker(_, AtBroker::Heard { command, .. }) => {
+                let is_ack = matches!(command, Command::MessageAck(_));
+                self.heard = MessageKey::of_command(command).filter(|_| is_ack);
+            }
+            Seen::Broker(_, AtBroker::Refused { .. }) => self.unmarked.extend(self.heard),
+            Seen::Broker(_, AtBroker::Consumed { key, by }) => {
+                *self.consumed.entry((*key, *by)).or_default() += 1;
+            }
+            Seen::Client(_, AtClient::GivenUp { key }) => {
+                self.unmarked.insert(*key);
+            }
+            Seen::Client(client, AtClient::HandedOut { key, redelivered }) => {
+                let Message { copies, handed_out } = self.messages.entry(*key).or_default();
+                let consumed = self.consumed.get(&(*key, *client)).copied().unwrap_or_default();
+                ensure!(consumed < *copies, "{key} was acknowledged, and is handed out again");
+                if *redelivered == 0 && !self.unmarked.contains(key) {
+                    *handed_out += 1;
                     ensure!(
-                        deliveries <= copies,
-                        "{key} was delivered {deliveries} times as new, and there were {copies}"
+                        handed_out <= copies,
+                        "{key} was handed out {handed_out} times as new, and there were {copies}"
                     );
                 }
             }

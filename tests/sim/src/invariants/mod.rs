@@ -3,10 +3,13 @@
 mod acks;
 mod active_link;
 mod bounds;
+mod clearing;
 mod dead_link;
 mod duplicates;
 mod healing;
 mod incidents;
+mod moves;
+mod names;
 mod no_loss;
 mod numbers;
 mod once;
@@ -15,6 +18,7 @@ mod replay;
 mod schedule;
 mod timeout;
 mod truth;
+mod wishes;
 
 use std::fmt;
 
@@ -55,6 +59,8 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(acks::Acks),
         Box::new(incidents::Incidents::new(clients)),
         Box::new(numbers::Numbers::new(clients)),
+        Box::new(moves::Moves::new(plan)),
+        Box::new(clearing::Clearing::new(clients)),
     ]
 }
 

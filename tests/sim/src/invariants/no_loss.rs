@@ -52,7 +52,7 @@ impl Invariant for NoLoss {
                 self.heard = MessageKey::of_command(command);
             }
             Seen::Broker(_, AtBroker::Refused { .. }) => self.refused.extend(self.heard),
-            Seen::Broker(_, AtBroker::Consumed { key }) => {
+            Seen::Broker(_, AtBroker::Consumed { key, .. }) => {
                 self.is_safe.insert(*key);
             }
             Seen::End => {

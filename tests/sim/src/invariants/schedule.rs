@@ -2,8 +2,8 @@
 //! comes with the last attempt that is allowed.
 //!
 //! Catches: no back-off; a wrong product or a wrong maximum; a round that leaves a broker out, or does
-//! not try last what failed last; attempts off by one; a limit never reached, or a limit forgotten; a
-//! ready standby that is not taken, or one too many.
+//! not try last what failed last, or first what is preferred; attempts off by one; a limit never reached,
+//! or a limit forgotten; a ready standby that is not taken, or one too many; a move that goes elsewhere.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use rewire_failover::DialError;
 use rewire_failover::core::{Event, Incoming, LinkId};
 use rewire_protocol::{Command, ConnectionControl};
 
+use super::wishes::Wishes;
 use super::{Invariant, Verdict, ensure};
 use crate::agenda::Time;
 use crate::plan::{ClientPlan, Plan, address};
@@ -32,9 +33,8 @@ struct Client {
     /// The next delay between rounds, in milliseconds.
     delay: u64,
     last_failed: Option<String>,
-    /// What is left of this round, and what of it comes last.
-    round: Vec<String>,
-    last_of_round: Option<String>,
+    /// What is left of this round.
+    round: Vec<(Rank, String)>,
     /// Whether each broker of this round so far did not want the client for who it is.
     all_refused: bool,
     standbys: Vec<Standby>,
@@ -42,6 +42,9 @@ struct Client {
     greeted: Option<LinkId>,
     /// Whether a standby became ready while another broker was being dialled.
     has_late_standby: bool,
+    wishes: Wishes,
+    /// The broker that a move goes to, from when the old link is left until the new one is spoken over.
+    move_to: Option<String>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,16 @@ struct Standby {
     link: LinkId,
     broker: String,
     is_ready: bool,
+}
+
+/// The place of a broker in a round, in which chance may order those of one rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Preferred,
+    Ordinary,
+    /// Another name of one that comes before.
+    Other,
+    Failed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +92,12 @@ impl Schedules {
             failed_rounds: 0,
             last_failed: None,
             round: Vec::new(),
-            last_of_round: None,
             all_refused: true,
             standbys: Vec::new(),
             greeted: None,
             has_late_standby: false,
+            wishes: Wishes::new(client),
+            move_to: None,
         };
         Self { clients: plan.clients.iter().map(client).collect() }
     }
@@ -112,6 +126,12 @@ impl Invariant for Schedules {
 
 impl Client {
     fn see(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
+        let seen = self.judge(now, at);
+        self.wishes.see(now, at);
+        seen
+    }
+
+    fn judge(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Dialing { link, broker } => return self.on_dialing(now, *link, broker),
             AtClient::Dialed { link, result: Ok(()) } => self.on_dialed(now, *link),
@@ -127,7 +147,12 @@ impl Client {
                         self.on_gone(now, *link);
                     }
                 }
+                // It is left for another broker, where it goes at once.
+                if matches!(&self.state, State::Connected(there, _) if there == link) {
+                    self.state = State::Waiting(now, now);
+                }
             }
+            AtClient::Told(Event::Rebalancing { to, .. }) => self.move_to = Some(to.clone()),
             AtClient::Transmitted { link, .. } => return self.on_spoken(now, *link),
             AtClient::Received { link, command: Command::ConnectionControl(control) } => {
                 self.on_control(*link, control);
@@ -178,24 +203,36 @@ impl Client {
         self.pushed = pushed;
     }
 
+    /// Every broker comes once; then others of their names; and last what failed last.
     fn begin_round(&mut self) {
-        self.round = self.brokers();
-        self.last_of_round = self.last_failed.clone();
-        // What failed last comes last.
-        if let Some(last) = self.last_failed.as_ref().filter(|last| self.round.contains(last)) {
-            self.round.retain(|broker| broker != last);
-            self.round.push(last.clone());
+        let mut round: Vec<(Rank, String)> = Vec::new();
+        for broker in self.brokers() {
+            let is_same = |other: &str| self.wishes.names.is_same(other, &broker);
+            let rank = if self.last_failed.as_deref().is_some_and(is_same) {
+                Rank::Failed
+            } else if round.iter().any(|(_, other)| is_same(other)) {
+                Rank::Other
+            } else if self.wishes.is_preferred(&broker) {
+                Rank::Preferred
+            } else {
+                Rank::Ordinary
+            };
+            round.push((rank, broker));
         }
+        round.sort_by_key(|(rank, _)| *rank);
+        self.round = round;
         self.all_refused = true;
     }
 
     fn on_dialing(&mut self, now: Time, link: LinkId, broker: &str) -> Verdict {
         if let State::Connected(_, current) = &self.state {
-            let wanted = self.plan.standbys.unwrap_or(0) as usize;
-            ensure!(current != broker, "{broker} is dialled beside itself");
-            ensure!(self.standbys.len() < wanted, "{broker} is one standby too many");
-            let is_known = self.standbys.iter().any(|standby| standby.broker == broker);
+            let Wishes { names, is_leaving, .. } = &self.wishes;
+            ensure!(!is_leaving, "{broker} is dialled, and {current} is being left");
+            ensure!(!names.is_same(current, broker), "{broker} is dialled beside itself");
+            let mut standbys = self.standbys.iter();
+            let is_known = standbys.any(|standby| names.is_same(&standby.broker, broker));
             ensure!(!is_known, "{broker} is kept ready twice");
+            ensure!(self.wants_standby(now, broker), "{broker} is one standby too many");
             self.standbys.push(Standby { link, broker: broker.to_owned(), is_ready: false });
             return Ok(());
         }
@@ -210,20 +247,42 @@ impl Client {
             State::Next(_) => {}
             state => return Err(format!("{broker} is dialled, and {state:?}")),
         }
-        let place = self.round.iter().position(|next| next == broker);
+        let place = self.round.iter().position(|(_, next)| next == broker);
         let Some(place) = place else {
             return Err(format!("{broker} is dialled, and {:?} were left", self.round));
         };
         if self.plan.randomize {
-            let is_last = self.last_of_round.as_deref() == Some(broker);
-            let may = !is_last || self.round.len() == 1;
-            ensure!(may, "{broker} failed last and is dialled too early");
+            let first = self.round[0].0;
+            let (rank, _) = self.round[place];
+            ensure!(rank == first, "{broker} is dialled too early: {:?}", self.round);
         } else {
             ensure!(place == 0, "{broker} is dialled, and {:?} were left", self.round);
         }
         self.round.remove(place);
         self.state = State::Trying(link, broker.to_owned());
         Ok(())
+    }
+
+    /// Whether there is a use for a standby: one of the pool, one with priority, or to move to.
+    fn wants_standby(&self, now: Time, broker: &str) -> bool {
+        let seeks =
+            |broker: &str| self.wishes.seeks_preferred() && self.wishes.is_preferred(broker);
+        let wanted = self.plan.standbys.unwrap_or(0) as usize;
+        let ordinary = self.standbys.iter().filter(|standby| !seeks(&standby.broker)).count();
+        ordinary < wanted || seeks(broker) || self.wishes.may_begin(now, broker)
+    }
+
+    /// The standby that is to be taken when a link is needed.
+    fn next_standby(&self) -> Option<usize> {
+        let names = &self.wishes.names;
+        let is_target = |standby: &Standby| {
+            self.move_to.as_ref().is_some_and(|target| names.is_same(target, &standby.broker))
+        };
+        let is_preferred = |standby: &Standby| self.wishes.is_preferred(&standby.broker);
+        let first = |is_it: &dyn Fn(&Standby) -> bool| {
+            self.standbys.iter().position(|standby| standby.is_ready && is_it(standby))
+        };
+        first(&is_target).or_else(|| first(&is_preferred)).or_else(|| first(&|_| true))
     }
 
     fn on_dialed(&mut self, now: Time, link: LinkId) {
@@ -243,7 +302,7 @@ impl Client {
 
     /// Something is said over a link: if it is a standby's, then that is being tried now.
     fn on_spoken(&mut self, now: Time, link: LinkId) -> Verdict {
-        let ready = self.standbys.iter().position(|standby| standby.is_ready);
+        let ready = self.next_standby();
         let Some(place) = ready.filter(|place| self.standbys[*place].link == link) else {
             return Ok(());
         };
@@ -256,7 +315,8 @@ impl Client {
         self.has_late_standby = false;
         self.greeted = Some(link);
         self.begin_round();
-        self.round.retain(|broker| *broker != standby.broker);
+        self.move_to = None;
+        self.round.retain(|(_, broker)| !self.wishes.names.is_same(broker, &standby.broker));
         self.state = State::Trying(link, standby.broker);
         Ok(())
     }
@@ -269,6 +329,7 @@ impl Client {
             }
             State::Connected(there, broker) if *there == link => {
                 self.last_failed = Some(broker.clone());
+                self.move_to = None;
                 let is_ready = self.standbys.iter().any(|standby| standby.is_ready);
                 self.state = match self.plan.attempts {
                     Some(0) => State::Giving(now),
