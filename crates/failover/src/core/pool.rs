@@ -63,6 +63,11 @@ impl BrokerPool {
         }
     }
 
+    /// An address leads nowhere: what was known of it is not known any more.
+    pub(crate) fn leads_nowhere(&mut self, broker: &BrokerUri) {
+        self.names.retain(|(dialed, called)| dialed != broker && called != broker);
+    }
+
     /// Whether two addresses are known to lead to one broker.
     pub(crate) fn is_same(&self, one: &BrokerUri, other: &BrokerUri) -> bool {
         self.name(one) == self.name(other)

@@ -143,7 +143,11 @@ impl FailoverCore {
                 self.event(Event::StandbyLost { broker: name.to_string(), cause: cause.clone() });
             }
             // It never was ready. That is counted: while a broker is gone it comes again and again.
-            None => self.outputs.stats.standbys_failed += 1,
+            None => {
+                self.outputs.stats.standbys_failed += 1;
+                // It may be had by another of its names then.
+                self.pool.leads_nowhere(&broker);
+            }
         }
         self.plan_move_to_better(now);
         self.standby_due = Some(after(now, self.standby_backoff.next()));

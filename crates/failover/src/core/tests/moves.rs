@@ -343,6 +343,24 @@ fn a_preferred_broker_is_moved_to_when_nothing_came_of_what_another_asked() {
 }
 
 #[test]
+fn a_preferred_broker_whose_published_address_leads_nowhere_is_looked_for_by_its_other_name() {
+    let mut lab = with_priority(false);
+    lab.input(Input::Start);
+    lab.dialed(1);
+    lab.submit(connection_info());
+    lab.answer(1, 1);
+    let broker_url = Some("tcp://inside:1".into());
+    lab.hear(1, BrokerInfo { broker_url, ..BrokerInfo::default() });
+    lab.hear(1, told("tcp://inside:1,tcp://b:1", false));
+    lab.lost(1);
+    assert_eq!(lab.wait(ms(10)), ["dial 2 tcp://b:1"]);
+    lab.dialed(2);
+    assert_eq!(lab.answer(2, 1).last().unwrap(), "dial 3 tcp://inside:1");
+    lab.undialed(3);
+    assert_eq!(lab.wait(ms(10)), ["dial 4 tcp://a:1"]);
+}
+
+#[test]
 fn a_preferred_broker_is_tried_first_unless_it_failed_last() {
     let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], |options| {
         options.priority_backup = true;
