@@ -15,7 +15,7 @@ impl FailoverCore {
     pub(super) fn on_received(&mut self, now: Instant, link: LinkId, command: Command) {
         // A link that is not the active one has no say.
         if let Command::BrokerInfo(info) = &command {
-            self.on_broker_info(link, info);
+            self.on_broker_info(now, link, info);
         }
         if self.state.link() != Some(link) {
             return;
@@ -32,6 +32,8 @@ impl FailoverCore {
                 self.keep_standbys(now);
             }
             self.deliver_or_hold(now, link, command);
+            // A consumer that its broker has closed has nothing to settle.
+            self.depart_if_settled(now);
             return;
         };
         let answer = match command {

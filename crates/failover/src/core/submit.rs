@@ -56,6 +56,8 @@ impl FailoverCore {
                 if is_done {
                     self.tracker.transmitted(&command);
                     self.requests.push(None);
+                    // A consumer that was removed has nothing to settle.
+                    self.depart_if_settled(now);
                 } else {
                     let mut entry =
                         Entry::new(id, command, completion, tracked, submitted).on_link(link);

@@ -88,7 +88,9 @@ impl FailoverCore {
     }
 
     /// A broker says who it is, by the address that it publishes: it may be known by two names now.
-    pub(super) fn on_broker_info(&mut self, link: LinkId, info: &BrokerInfo) {
+    ///
+    /// Then a standby may be on the broker in use, and is of no use; and others may be wanted.
+    pub(super) fn on_broker_info(&mut self, now: Instant, link: LinkId, info: &BrokerInfo) {
         let standby = self.standbys.iter().find(|standby| standby.active.link == link);
         let dialed = match &self.state {
             State::Connected(active) | State::Leaving(active, _) if active.link == link => active,
@@ -102,6 +104,12 @@ impl FailoverCore {
         if let Some(called) = called.and_then(|called| called.brokers.into_iter().next()) {
             let dialed = dialed.broker.clone();
             self.pool.is_called(dialed, called);
+        }
+        if let State::Connected(current) = &self.state {
+            let current = current.broker.clone();
+            self.drop_standbys_on(&current);
+            self.plan_move_to_better(now);
+            self.keep_standbys(now);
         }
     }
 

@@ -205,7 +205,7 @@ impl App {
         {
             let id = open.id.consumer(consumer);
             self.drop_what_is_held(ctx, |delivery| delivery.consumer == id);
-            self.remove(id.into(), gone.last_delivered());
+            self.remove(ctx, id.into(), gone.last_delivered());
         } else {
             self.replace(ctx, session);
         }
@@ -222,16 +222,19 @@ impl App {
     fn replace(&mut self, ctx: &mut Ctx, session: i64) {
         if let Some(session) = self.sessions.remove(&session) {
             self.drop_what_is_held(ctx, |delivery| delivery.consumer.session() == session.id);
-            self.remove(session.id.into(), NONE_DELIVERED);
+            self.remove(ctx, session.id.into(), NONE_DELIVERED);
             let after = Duration::from_millis(ctx.rng.random_range(0..400));
             ctx.later(after, Happening::OpensSession { client: self.client });
         }
     }
 
-    fn remove(&mut self, id: Command, last_delivered_sequence_id: i64) {
+    fn remove(&mut self, ctx: &mut Ctx, id: Command, last_delivered_sequence_id: i64) {
         let object_id = Some(Box::new(id));
         let info = RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() };
-        self.ask(info.into(), Purpose::Removal);
+        let completion =
+            [Completion::Answered, Completion::Transmitted][usize::from(ctx.rng.random_bool(0.3))];
+        let (command, link, purpose) = (Box::new(info.into()), None, Purpose::Removal);
+        self.outbox.push(Submission::Request { command, completion, link, purpose });
     }
 
     pub(crate) fn some_consumer(&self) -> Option<ConsumerId> {

@@ -39,6 +39,8 @@ struct Client {
     links: BTreeMap<LinkId, Option<Time>>,
     /// Consumers that the broker in use was told of, by the numbers of what told it.
     consumers: BTreeMap<i32, Subject>,
+    /// What the application has removed.
+    removed: BTreeSet<Subject>,
     /// Numbers of what it has not answered.
     unanswered: BTreeSet<i32>,
     /// What was submitted and has to be sent at once.
@@ -67,6 +69,7 @@ impl Moves {
             wishes: Wishes::new(plan),
             links: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            removed: BTreeSet::new(),
             unanswered: BTreeSet::new(),
             expected: None,
             told: None,
@@ -259,7 +262,9 @@ impl Client {
                         self.unanswered = BTreeSet::from([command.command_id()]);
                     }
                     Some(subject @ Subject::Consumer(..)) => {
-                        self.consumers.insert(command.command_id(), subject);
+                        if !self.removed.iter().any(|removed| subject.ends_with(removed)) {
+                            self.consumers.insert(command.command_id(), subject);
+                        }
                     }
                     _ => {}
                 }
@@ -267,6 +272,7 @@ impl Client {
             AtClient::Submitted { command, .. } => {
                 if let Some(ended) = Subject::removed_by(command) {
                     self.consumers.retain(|_, consumer| !consumer.ends_with(&ended));
+                    self.removed.insert(ended);
                 }
             }
             AtClient::Unsendable { number, .. } => {

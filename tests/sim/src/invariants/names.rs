@@ -1,9 +1,9 @@
 //! Brokers by the addresses they are dialled at, and by those that they publish: what invariants know of it
 //! that speak of brokers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rewire_failover::core::LinkId;
+use rewire_failover::core::{Incoming, LinkId};
 use rewire_protocol::Command;
 
 use crate::seen::AtClient;
@@ -13,6 +13,9 @@ use crate::seen::AtClient;
 pub(super) struct Names {
     addresses: BTreeMap<LinkId, String>,
     published: BTreeMap<String, String>,
+    /// Links dialled while there was one, and whether there is one.
+    standbys: BTreeSet<LinkId>,
+    is_connected: bool,
 }
 
 impl Names {
@@ -20,7 +23,19 @@ impl Names {
         match at {
             AtClient::Dialing { link, broker } => {
                 self.addresses.insert(*link, broker.clone());
+                if self.is_connected {
+                    self.standbys.insert(*link);
+                }
             }
+            // An address that leads nowhere is no name of a broker.
+            AtClient::Dialed { link, result: Err(_) } if self.standbys.contains(link) => {
+                let nowhere = self.addresses.get(link);
+                self.published.retain(|dialled, called| {
+                    Some(&*dialled) != nowhere && Some(&*called) != nowhere
+                });
+            }
+            AtClient::Delivered(Incoming::Resumed(_)) => self.is_connected = true,
+            AtClient::Delivered(Incoming::Interrupted(_)) => self.is_connected = false,
             AtClient::Received { link, command: Command::BrokerInfo(info) } => {
                 if let (Some(dialled), Some(url)) = (self.addresses.get(link), &info.broker_url) {
                     self.published.insert(dialled.clone(), url.to_str().into_owned());

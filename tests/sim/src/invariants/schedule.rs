@@ -274,10 +274,7 @@ impl Client {
 
     /// The standby that is to be taken when a link is needed.
     fn next_standby(&self) -> Option<usize> {
-        let names = &self.wishes.names;
-        let is_target = |standby: &Standby| {
-            self.move_to.as_ref().is_some_and(|target| names.is_same(target, &standby.broker))
-        };
+        let is_target = |standby: &Standby| self.move_to.as_ref() == Some(&standby.broker);
         let is_preferred = |standby: &Standby| self.wishes.is_preferred(&standby.broker);
         let first = |is_it: &dyn Fn(&Standby) -> bool| {
             self.standbys.iter().position(|standby| standby.is_ready && is_it(standby))

@@ -1,6 +1,6 @@
 //! Orderly moves: when they are made, and what is done first.
 
-use rewire_protocol::{BrokerInfo, ConnectionControl};
+use rewire_protocol::{BrokerInfo, ConnectionControl, ConsumerControl};
 
 use super::*;
 
@@ -123,6 +123,24 @@ fn acknowledgements_and_removals_still_go_to_the_broker_that_is_left() {
 }
 
 #[test]
+fn a_consumer_that_is_closed_or_removed_while_its_link_is_left_has_nothing_to_settle() {
+    let mut lab = Lab::two().connected().leaving();
+    let consumer_id_of = Some(consumer_id());
+    let close =
+        ConsumerControl { close: true, consumer_id: consumer_id_of, ..ConsumerControl::default() };
+    assert_eq!(lab.hear(1, close)[1..3], ["transmit 1 ShutdownInfo #0", "hangup 1"]);
+
+    let mut lab = Lab::two().connected().leaving();
+    let object_id = Some(Box::new(consumer_id().into()));
+    let removal = RemoveInfo { object_id, ..RemoveInfo::default() };
+    let removal = lab.request(removal, Completion::Transmitted);
+    assert_eq!(
+        lab.input(Input::Submit(removal))[..3],
+        ["transmit 1 RemoveInfo #4, completes 4", "transmit 1 ShutdownInfo #0", "hangup 1"]
+    );
+}
+
+#[test]
 fn an_application_that_does_not_settle_is_not_waited_for_longer_than_two_seconds() {
     let mut lab = Lab::two().connected().leaving();
     assert_eq!(lab.due(), Some(ms(2000)));
@@ -221,6 +239,16 @@ fn a_standby_is_moved_to_by_whichever_name_its_broker_is_asked_for() {
         lab.long()[..2],
         ["event rebalancing from tcp://a:1 to tcp://127.0.0.1:1: Asked", "leaving 1"]
     );
+}
+
+#[test]
+fn a_standby_that_turns_out_to_be_on_the_broker_in_use_is_replaced() {
+    let change = |options: &mut FailoverOptions| options.backup = true;
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://127.0.0.1:1", "tcp://c:1"], change).connected();
+    lab.dialed(2);
+    let called = |url: &str| BrokerInfo { broker_url: Some(url.into()), ..BrokerInfo::default() };
+    lab.hear(1, called("tcp://localhost:1"));
+    assert_eq!(lab.hear(2, called("tcp://localhost:1")), ["hangup 2", "dial 3 tcp://c:1"]);
 }
 
 #[test]
