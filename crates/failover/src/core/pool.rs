@@ -24,6 +24,8 @@ pub(crate) struct BrokerPool {
     names: VecDeque<(BrokerUri, BrokerUri)>,
     /// The broker that was lost or failed last: tried last in the next round.
     last_failed: Option<BrokerUri>,
+    /// Brokers on which no standby could be had, the last one last: tried last for one.
+    without_standby: Vec<BrokerUri>,
 }
 
 impl BrokerPool {
@@ -49,6 +51,7 @@ impl BrokerPool {
             priority,
             names: VecDeque::new(),
             last_failed: None,
+            without_standby: Vec::new(),
         }
     }
 
@@ -63,9 +66,23 @@ impl BrokerPool {
         }
     }
 
-    /// An address leads nowhere: what was known of it is not known any more.
-    pub(crate) fn leads_nowhere(&mut self, broker: &BrokerUri) {
+    /// No standby could be had at an address. What was known of it is not known any more: there may be
+    /// one by another name of the broker.
+    pub(crate) fn has_no_standby(&mut self, broker: &BrokerUri) {
         self.names.retain(|(dialed, called)| dialed != broker && called != broker);
+        self.without_standby.retain(|known| known != broker);
+        self.without_standby.push(broker.clone());
+    }
+
+    /// The brokers in the order in which standbys are looked for: those where none could be had come last,
+    /// or one that is gone for good would keep all others out.
+    pub(crate) fn standby_round(&mut self, rng: &mut impl Rng) -> Vec<BrokerUri> {
+        let mut round = self.round(rng);
+        self.without_standby.retain(|broker| round.contains(broker));
+        let failed =
+            |broker: &BrokerUri| self.without_standby.iter().position(|known| known == broker);
+        round.sort_by_key(|broker| failed(broker).map_or(0, |place| place + 1));
+        round
     }
 
     /// Whether two addresses are known to lead to one broker.

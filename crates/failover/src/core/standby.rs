@@ -33,7 +33,7 @@ impl FailoverCore {
         let current = current.broker.clone();
         let seeks_priority = self.seeks_priority();
         let wanted = self.wanted_standbys();
-        for broker in self.pool.round(&mut self.rng) {
+        for broker in self.pool.standby_round(&mut self.rng) {
             let is_sought = seeks_priority && self.pool.is_priority(&broker);
             let is_taken = |standby: &Standby| self.pool.is_same(&standby.active.broker, &broker);
             // One with priority comes beside the pool: while it is away it would keep others out.
@@ -145,8 +145,7 @@ impl FailoverCore {
             // It never was ready. That is counted: while a broker is gone it comes again and again.
             None => {
                 self.outputs.stats.standbys_failed += 1;
-                // It may be had by another of its names then.
-                self.pool.leads_nowhere(&broker);
+                self.pool.has_no_standby(&broker);
             }
         }
         self.plan_move_to_better(now);
