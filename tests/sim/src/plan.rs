@@ -95,6 +95,8 @@ pub struct Work {
     pub thinking: Duration,
     /// How many messages a consumer has in its hands at a time.
     pub hands: u32,
+    /// The share of messages that are dropped without an acknowledgement.
+    pub gives_up: f64,
     /// How much later than its transport the application hears of something, at most.
     pub lag: Duration,
     /// How many messages a consumer may hold.
@@ -267,6 +269,7 @@ fn draw_work(rng: &mut SmallRng, heal_at: Time) -> Work {
         burst: rng.random_range(1..6),
         thinking: ms([1, 50, 1000, 4000][rng.random_range(0..4)]),
         hands: rng.random_range(1..4),
+        gives_up: [0.0, 0.0, 0.05][rng.random_range(0..3)],
         lag: ms([0, 0, 10, 300, 4000][rng.random_range(0..5)]),
         prefetch: rng.random_range(1..10),
         persistent: [0.0, 0.5, 1.0, 1.0][rng.random_range(0..4)],

@@ -1,6 +1,8 @@
 //! What happened to other clients of such brokers, as worlds written by hand: each has to come out right
 //! here, and breaks no invariant besides.
 
+mod moves;
+
 use std::time::Duration;
 
 use rewire_failover::core::QueueLimits;
@@ -21,6 +23,7 @@ fn quiet(brokers: usize) -> Plan {
         burst: 1,
         thinking: ms(1),
         hands: 1,
+        gives_up: 0.0,
         lag: ms(0),
         prefetch: 5,
         persistent: 1.0,

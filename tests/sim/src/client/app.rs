@@ -318,7 +318,7 @@ impl App {
         }
         let (link, consumer) = (done.link, done.consumer.clone());
         // Some acknowledge even what they were told is gone.
-        let keeps_quiet = ctx.rng.random_bool(if done.is_gone { 0.8 } else { 0.02 });
+        let keeps_quiet = ctx.rng.random_bool(if done.is_gone { 0.8 } else { self.work.gives_up });
         if keeps_quiet && !done.is_gone {
             self.see(ctx, AtClient::GivenUp { key: done.key });
         } else if !keeps_quiet {

@@ -261,10 +261,10 @@ impl Client {
                         self.consumers.clear();
                         self.unanswered = BTreeSet::from([command.command_id()]);
                     }
-                    Some(subject @ Subject::Consumer(..)) => {
-                        if !self.removed.iter().any(|removed| subject.ends_with(removed)) {
-                            self.consumers.insert(command.command_id(), subject);
-                        }
+                    Some(subject @ Subject::Consumer(..))
+                        if !self.removed.iter().any(|removed| subject.ends_with(removed)) =>
+                    {
+                        self.consumers.insert(command.command_id(), subject);
                     }
                     _ => {}
                 }

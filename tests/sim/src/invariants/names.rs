@@ -30,9 +30,8 @@ impl Names {
             // An address that leads nowhere is no name of a broker.
             AtClient::Dialed { link, result: Err(_) } if self.standbys.contains(link) => {
                 let nowhere = self.addresses.get(link);
-                self.published.retain(|dialled, called| {
-                    Some(&*dialled) != nowhere && Some(&*called) != nowhere
-                });
+                let is_it = |address: &String| nowhere.is_some_and(|nowhere| nowhere == address);
+                self.published.retain(|dialled, called| !is_it(dialled) && !is_it(called));
             }
             AtClient::Delivered(Incoming::Resumed(_)) => self.is_connected = true,
             AtClient::Delivered(Incoming::Interrupted(_)) => self.is_connected = false,
