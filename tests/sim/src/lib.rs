@@ -9,7 +9,8 @@
 //! - `client`, `broker`, `network`: who takes part;
 //! - `faults`: what goes wrong;
 //! - `seen`, `watch`: what can be seen of it;
-//! - `invariants`: what must hold, a file each.
+//! - `invariants`: what must hold, a file each;
+//! - `lessons.md`: what went wrong in other clients, and what holds it here.
 //!
 //! [`FailoverCore`]: rewire_failover::core::FailoverCore
 

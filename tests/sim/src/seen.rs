@@ -153,6 +153,7 @@ pub(crate) enum AtClient<'s> {
     Settled {
         link: LinkId,
         consumer: (i64, i64),
+        last_delivered: i64,
     },
     /// A consumer hands out a message, that its broker marks as given before so often.
     HandedOut {
@@ -315,7 +316,7 @@ impl fmt::Display for AtClient<'_> {
                 other => write!(f, "delivers {other:?}"),
             },
             Self::Cleared { link } => write!(f, "{link}: is dealt with"),
-            Self::Settled { link, consumer: (session, consumer) } => {
+            Self::Settled { link, consumer: (session, consumer), .. } => {
                 write!(f, "{link}: consumer {session}:{consumer} has settled")
             }
             Self::HandedOut { key, redelivered } => {

@@ -1,5 +1,6 @@
-//! A fixed set of worlds, and that a seed is a world.
+//! A fixed set of worlds, that a seed is a world, and that lessons are held.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::run_seed;
@@ -34,4 +35,39 @@ fn two_runs_of_a_seed_are_equal() {
         assert!(first.trace.len() > 10, "{first:?}");
         assert_eq!(first, run_seed(seed, true), "seed {seed}");
     }
+}
+
+/// The sources below a folder, as one text.
+fn sources(folder: &Path, into: &mut String) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_and_invariant_that_a_lesson_names_is_there() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = String::new();
+    sources(&here.join("../../crates"), &mut all);
+    sources(&here.join(".."), &mut all);
+    let lessons = include_str!("lessons.md");
+    let held = lessons.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let mut count = 0;
+    for (lesson, by) in held.filter(|(lesson, _)| *lesson != "lesson") {
+        count += 1;
+        let names: Vec<&str> = by.split('`').skip(1).step_by(2).collect();
+        for name in names.iter().filter(|name| name.contains('_')) {
+            assert!(all.contains(&format!("fn {name}(")), "{lesson}: no {name}");
+        }
+        if by.starts_with("invariant") {
+            let file = format!("src/invariants/{}.rs", names[0].replace(' ', "_"));
+            assert!(here.join(file).exists(), "{lesson}: no {}", names[0]);
+        }
+    }
+    assert!(count > 70, "{count}");
 }

@@ -167,7 +167,7 @@ impl Client {
             }
             Submission::Settled { link, consumer, last_delivered } => {
                 let who = (consumer.session_id, consumer.value);
-                self.see(ctx, AtClient::Settled { link, consumer: who });
+                self.see(ctx, AtClient::Settled { link, consumer: who, last_delivered });
                 let last_delivered_sequence_id = last_delivered;
                 self.input(ctx, Input::Settled { link, consumer, last_delivered_sequence_id });
                 return;

@@ -56,7 +56,8 @@ struct Client {
 struct Leaving {
     link: LinkId,
     since: Time,
-    settled: BTreeSet<Subject>,
+    /// With the number of the message that was handed out last.
+    settled: BTreeMap<Subject, i64>,
     /// What the broker was told the end of.
     removed: Vec<Subject>,
     /// Since when there is nothing to wait for.
@@ -146,9 +147,10 @@ impl Client {
             AtClient::HungUp { link } if self.wishes.link == Some(*link) && !self.is_closing => {
                 return self.on_left(now, *link);
             }
-            AtClient::Settled { link, consumer: (session, consumer) } => {
+            AtClient::Settled { link, consumer: (session, consumer), last_delivered } => {
                 if let Some(leaving) = self.leaving.as_mut().filter(|it| it.link == *link) {
-                    leaving.settled.insert(Subject::Consumer(*session, *consumer));
+                    let consumer = Subject::Consumer(*session, *consumer);
+                    leaving.settled.insert(consumer, *last_delivered);
                 }
             }
             _ => {}
@@ -173,7 +175,12 @@ impl Client {
         };
         ensure!(link == leaving.link, "{link} is spoken over, and {} is left", leaving.link);
         match command {
-            Command::RemoveInfo(_) => {
+            Command::RemoveInfo(info) => {
+                let subject = Subject::removed_by(command);
+                let last = subject.and_then(|subject| leaving.settled.get(&subject).copied());
+                let told = info.last_delivered_sequence_id;
+                let may = last.is_none_or(|last| last == told);
+                ensure!(may, "{link}: {last:?} was handed out last, and {told} is said");
                 leaving.removed.extend(Subject::removed_by(command));
                 Ok(())
             }
@@ -183,7 +190,7 @@ impl Client {
                     leaving.removed.iter().any(|removed| settled.ends_with(removed))
                 };
                 let mut settled =
-                    self.consumers.values().filter(|known| leaving.settled.contains(known));
+                    self.consumers.values().filter(|known| leaving.settled.contains_key(known));
                 let untold = settled.find(|settled| !is_told(settled));
                 ensure!(untold.is_none(), "{link} is left without a word of {untold:?}");
                 Ok(())
@@ -218,7 +225,7 @@ impl Client {
             });
             ensure!(is_wanted, "{from} is left for {to}: {reason:?}, and {wish:?}");
         }
-        let (settled, removed) = (BTreeSet::new(), Vec::new());
+        let (settled, removed) = (BTreeMap::new(), Vec::new());
         self.leaving = Some(Leaving { link, since: now, settled, removed, done: None });
         Ok(())
     }
@@ -231,7 +238,7 @@ impl Client {
             let unanswered = &self.unanswered;
             ensure!(unanswered.is_empty(), "{link} is left, and did not answer {unanswered:?}");
             let mut consumers = self.consumers.values();
-            let unsettled = consumers.find(|known| !leaving.settled.contains(known));
+            let unsettled = consumers.find(|known| !leaving.settled.contains_key(known));
             ensure!(unsettled.is_none(), "{link} is left, and {unsettled:?} has not settled");
         }
         Ok(())
@@ -292,7 +299,7 @@ impl Client {
         {
             let mut consumers = self.consumers.values();
             let is_done = self.unanswered.is_empty()
-                && consumers.all(|consumer| leaving.settled.contains(consumer));
+                && consumers.all(|consumer| leaving.settled.contains_key(consumer));
             leaving.done = is_done.then_some(now);
         }
     }

@@ -248,3 +248,12 @@ fn a_dead_standby_in_a_full_pool_is_replaced() {
     assert!(story.after(5.0, &["dials tcp://broker2"]) < 8.0);
     assert!(story.after(8.0, &["b2 stores"]) < 8.2);
 }
+
+#[test]
+fn a_preferred_broker_that_is_back_is_moved_to_though_another_was_asked_for_in_vain() {
+    let mut faults =
+        vec![(1000, Fault::Crash(2)), (5000, Fault::Crash(0)), (8000, Fault::Restart(0))];
+    faults.extend((80..105).map(|tenth| (tenth * 100, Fault::AskToMove(1, None, 2))));
+    let story = Story::of(preferring(3, &[]), &faults);
+    assert_eq!(story.count(&["tells Rebalancing", "broker0:61616\", reason: Priority"]), 5);
+}
