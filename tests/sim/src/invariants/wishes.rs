@@ -63,16 +63,14 @@ impl Wishes {
     }
 
     pub(super) fn see(&mut self, now: Time, at: &AtClient<'_>) {
+        // Before what was known of its names is forgotten.
+        self.doubt(now, at);
         self.names.see(at);
         match at {
             AtClient::Dialed { link, result: Err(_) } | AtClient::Lost { link, .. } => {
                 self.speaking.take_if(|speaking| speaking == link);
                 if self.link == Some(*link) {
                     self.wish = None;
-                }
-                let address = self.names.address(*link);
-                if let Some(wish) = &mut self.wish {
-                    wish.is_off |= wish.from <= now && self.names.is_same(address, &wish.target);
                 }
             }
             AtClient::Transmitted { link, .. } => self.speaking = Some(*link),
@@ -99,6 +97,16 @@ impl Wishes {
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// A move that may have waited for a link that is gone may be off.
+    fn doubt(&mut self, now: Time, at: &AtClient<'_>) {
+        if let AtClient::Dialed { link, result: Err(_) } | AtClient::Lost { link, .. } = at
+            && let Some(wish) = &mut self.wish
+        {
+            let is_target = self.names.is_same(self.names.address(*link), &wish.target);
+            wish.is_off |= wish.from <= now && is_target;
         }
     }
 
