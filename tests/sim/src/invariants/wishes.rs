@@ -74,6 +74,7 @@ impl Wishes {
                 }
             }
             AtClient::Transmitted { link, .. } => self.speaking = Some(*link),
+            AtClient::Closing => self.wish = None,
             AtClient::Received { link, command: Command::ConnectionControl(control) }
                 if self.speaking == Some(*link) || self.link == Some(*link) =>
             {
