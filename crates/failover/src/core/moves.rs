@@ -116,8 +116,10 @@ impl FailoverCore {
         else {
             return;
         };
-        // Since it was planned, a broker may have said what it is called.
-        if self.pool.is_same(&current.broker, &planned.target) {
+        // Since it was planned, other names of brokers may have become known, or doubtful.
+        let is_preferred =
+            planned.reason != MoveReason::Priority || self.pool.is_priority(&planned.target);
+        if self.pool.is_same(&current.broker, &planned.target) || !is_preferred {
             self.plan_move_to_better(now);
             return;
         }

@@ -389,6 +389,21 @@ fn a_preferred_broker_whose_published_address_leads_nowhere_is_looked_for_by_its
 }
 
 #[test]
+fn a_broker_that_is_not_the_preferred_one_after_all_is_not_moved_to() {
+    let mut lab = with_priority(true);
+    lab.input(Input::Start);
+    lab.undialed(1);
+    lab.dialed(2);
+    lab.dialed(4);
+    let broker_url = Some("tcp://a:1".into());
+    lab.hear(4, BrokerInfo { broker_url, ..BrokerInfo::default() });
+    // Nobody is there by that name.
+    lab.undialed(3);
+    let moved = lab.wait(ms(1500));
+    assert!(!moved.iter().any(|output| output.contains("rebalancing")), "{moved:?}");
+}
+
+#[test]
 fn a_preferred_broker_is_tried_first_unless_it_failed_last() {
     let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], |options| {
         options.priority_backup = true;
