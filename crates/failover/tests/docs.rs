@@ -1,5 +1,7 @@
 //! `docs/failover.md` says what is true: every option with its default, held by a test that exists.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
