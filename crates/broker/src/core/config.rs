@@ -1,0 +1,114 @@
+//! `BrokerConfig`: who the broker is, and what it allows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Who the broker is, and how it behaves.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BrokerConfig {
+    /// The broker's name. Default `localhost`, as Java's.
+    pub name: String,
+    /// The broker's id, different for each broker and each start.
+    pub id: String,
+    /// Users with their passwords. Anybody may connect while there is none.
+    pub users: BTreeMap<String, String>,
+    /// Whether messages of a higher priority overtake others in a queue. Default true. Java:
+    /// `prioritizedMessages`, off there.
+    pub prioritized_messages: bool,
+    /// Whether advisories are sent. Default true.
+    pub advisory_support: bool,
+    /// Whether persistent messages and durable subscriptions are written to a store. Default false:
+    /// nothing survives the broker.
+    pub persistent: bool,
+    /// How often queues are searched for messages that have expired. Default 30 s, as Java's.
+    pub expire_messages_period: Duration,
+    /// How long a client that was refused has before it is hung up. Default 2 s, as Java's.
+    pub refusal_delay: Duration,
+    /// What is allowed.
+    pub limits: BrokerLimits,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            name: "localhost".to_owned(),
+            id: "ID:localhost".to_owned(),
+            users: BTreeMap::new(),
+            prioritized_messages: true,
+            advisory_support: true,
+            persistent: false,
+            expire_messages_period: Duration::from_secs(30),
+            refusal_delay: Duration::from_secs(2),
+            limits: BrokerLimits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for BrokerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerConfig")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .field("users", &self.users.keys())
+            .field("prioritized_messages", &self.prioritized_messages)
+            .field("advisory_support", &self.advisory_support)
+            .field("persistent", &self.persistent)
+            .field("expire_messages_period", &self.expire_messages_period)
+            .field("refusal_delay", &self.refusal_delay)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+/// What is allowed. What would pass a limit is refused with `ResourceAllocationException`, but for
+/// messages: their producers wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokerLimits {
+    /// Bytes of messages in memory, each counted with 1,024 more than its body and properties, as Java
+    /// does. Default 1 GiB.
+    pub memory: usize,
+    /// Bytes of messages of one destination. Default 256 MiB.
+    pub destination_memory: usize,
+    /// Bytes of messages of one transaction. Default 64 MiB.
+    pub transaction_memory: usize,
+    /// Bytes of messages that wait for memory, of one link, before it is not read any more. Default 1 MiB.
+    pub held_bytes: usize,
+    /// Connections. Default 10,000.
+    pub connections: usize,
+    /// Sessions, producers, consumers and open transactions of one connection, each. Default 10,000.
+    pub per_connection: usize,
+    /// Destinations. Default 100,000.
+    pub destinations: usize,
+    /// Destinations that one name may stand for. Default 1,000.
+    pub composite: usize,
+    /// Durable subscriptions. Default 10,000.
+    pub durable_subscriptions: usize,
+    /// Message groups of one queue that have an owner; beyond it the oldest lose theirs. Default 65,536.
+    pub message_groups: usize,
+    /// Producers that are gone and whose messages are still known when they come again. Default 10,000.
+    pub producer_audits: usize,
+    /// Prepared transactions. Default 10,000.
+    pub prepared_transactions: usize,
+}
+
+impl Default for BrokerLimits {
+    fn default() -> Self {
+        Self {
+            memory: 1 << 30,
+            destination_memory: 256 << 20,
+            transaction_memory: 64 << 20,
+            held_bytes: 1 << 20,
+            connections: 10_000,
+            per_connection: 10_000,
+            destinations: 100_000,
+            composite: 1_000,
+            durable_subscriptions: 10_000,
+            message_groups: 65_536,
+            producer_audits: 10_000,
+            prepared_transactions: 10_000,
+        }
+    }
+}

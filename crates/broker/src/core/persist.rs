@@ -1,0 +1,190 @@
+//! The store's side: what is to be written, what waits until it is, and what was there at the start.
+
+use std::collections::VecDeque;
+
+use rewire_protocol::{IntegerResponse, Message, ProducerAck, ProducerId};
+
+use super::BrokerCore;
+use super::error::{BrokerError, ErrorKind};
+use super::io::{Event, LinkId, Output, Ticket};
+use super::keys::{ConnectionKey, QueueKey, TopicKey};
+use super::queue::QueueKind;
+use super::reference::Reference;
+use super::transactions::Settled;
+use crate::store::{Place, Recovered, StoreWrite};
+
+/// Something that happens as a whole, once what is to be stored of it is.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// Where messages go.
+    pub(super) routes: Vec<Route>,
+    pub(super) writes: Vec<StoreWrite>,
+    /// The link it came over: what follows on it waits for this.
+    pub(super) link: Option<LinkId>,
+    /// The command that is answered when it is done.
+    pub(super) answer: Option<i32>,
+    /// The command that is answered with a number when it is done.
+    pub(super) vote: Option<(i32, i32)>,
+    /// The producer that is told that it has room again, and how much.
+    pub(super) producer_ack: Option<(ProducerId, usize)>,
+    /// What is taken in of which producer.
+    pub(super) sent: Vec<(ConnectionKey, ProducerId, i64)>,
+    /// What consumers are done with.
+    pub(super) settled: Vec<Settled>,
+}
+
+#[derive(Debug)]
+pub(super) enum Route {
+    Queue(QueueKey, Reference),
+    Topic(TopicKey, Reference),
+}
+
+/// What waits for the store, in order.
+#[derive(Debug, Default)]
+pub(super) struct Unstored {
+    last: u64,
+    waiting: VecDeque<(Ticket, Work)>,
+}
+
+impl BrokerCore {
+    /// Does it, at once if there is nothing to be stored and nothing of the same link waits for that.
+    pub(super) fn submit(&mut self, mut work: Work) {
+        let unstored = work.link.and_then(|link| Some(self.registry.links.get(&link)?.unstored));
+        if work.writes.is_empty() && unstored.is_none_or(|count| count == 0) {
+            self.perform(work);
+            return;
+        }
+        let writes = std::mem::take(&mut work.writes);
+        if !writes.is_empty() {
+            self.write(writes);
+        }
+        if let Some(link) = work.link.and_then(|link| self.registry.links.get_mut(&link)) {
+            link.unstored += 1;
+        }
+        self.unstored.waiting.push_back((Ticket(self.unstored.last), work));
+    }
+
+    /// Has something written that nobody waits for.
+    pub(super) fn write(&mut self, writes: Vec<StoreWrite>) {
+        self.unstored.last += 1;
+        self.outputs.push_back(Output::Store(Ticket(self.unstored.last), writes));
+    }
+
+    pub(super) fn on_stored(&mut self, ticket: Ticket) {
+        while let Some((_, work)) = self.unstored.waiting.pop_front_if(|(due, _)| *due <= ticket) {
+            self.finish(&work);
+            self.perform(work);
+        }
+    }
+
+    /// What waits is refused: nobody knows what of it is stored.
+    pub(super) fn on_store_failed(&mut self, problem: String) {
+        self.store_failed = true;
+        while let Some((_, work)) = self.unstored.waiting.pop_front() {
+            self.finish(&work);
+            for route in &work.routes {
+                if let Route::Queue(queue, reference) = route {
+                    self.forget(*queue, reference);
+                }
+            }
+            let number = work.answer.or_else(|| work.vote.map(|(number, _)| number));
+            if let (Some(link), Some(number)) = (work.link, number) {
+                let error = BrokerError::new(ErrorKind::ResourceAllocation, problem.as_str());
+                self.refuse(link, number, true, &error);
+            }
+        }
+        self.event(Event::StoreFailed(problem));
+    }
+
+    fn finish(&mut self, work: &Work) {
+        if let Some(link) = work.link.and_then(|link| self.registry.links.get_mut(&link)) {
+            link.unstored = link.unstored.saturating_sub(1);
+        }
+    }
+
+    fn perform(&mut self, work: Work) {
+        for (connection, producer, sequence) in work.sent {
+            self.record(connection, producer, sequence);
+        }
+        if let (Some(link), Some(number)) = (work.link, work.answer) {
+            self.respond(link, number);
+        }
+        if let (Some(link), Some((correlation_id, result))) = (work.link, work.vote) {
+            let vote = IntegerResponse { correlation_id, result, ..IntegerResponse::default() };
+            self.transmit(link, vote);
+        }
+        if let (Some(link), Some((producer, size))) = (work.link, work.producer_ack) {
+            let size = i32::try_from(size).unwrap_or(i32::MAX);
+            let ack = ProducerAck { producer_id: Some(producer), size, ..ProducerAck::default() };
+            self.transmit(link, ack);
+        }
+        for settled in work.settled {
+            self.settle(settled);
+        }
+        for route in work.routes {
+            match route {
+                Route::Queue(queue, reference) => self.put(queue, reference),
+                Route::Topic(topic, reference) => self.publish(topic, reference),
+            }
+        }
+    }
+
+    /// Whether a message that goes there is to be stored.
+    pub(super) fn is_stored(&self, queue: QueueKey, message: &Message) -> bool {
+        self.config.persistent
+            && message.persistent
+            && self
+                .destinations
+                .peek(queue)
+                .is_some_and(|queue| !matches!(queue.kind, QueueKind::Temporary(_)))
+    }
+
+    /// Starts with what the store held.
+    pub(super) fn recover(&mut self, recovered: Recovered) {
+        let Recovered { queues, subscriptions, producers, prepared, sequence: _ } = recovered;
+        for (destination, messages) in queues {
+            let Some(key) = self.recover_queue(&destination) else { continue };
+            self.recover_messages(key, messages);
+        }
+        for (key, info, messages) in subscriptions {
+            let Some(queue) = self.recover_durable(key, info) else { continue };
+            self.recover_messages(queue, messages);
+        }
+        for (producer, audit) in producers {
+            self.departed.insert(producer, audit);
+        }
+        for (id, writes) in prepared {
+            self.recover_transaction(id, writes);
+        }
+        // What was there is written already, and nobody is connected who could be told.
+        self.outputs.clear();
+        self.unstored = Unstored::default();
+    }
+
+    fn recover_messages(
+        &mut self,
+        key: QueueKey,
+        messages: impl IntoIterator<Item = (u64, std::sync::Arc<Message>)>,
+    ) {
+        for (sequence, message) in messages {
+            let reference = Reference::new(message, sequence, true);
+            self.account(key, &reference);
+            self.put(key, reference);
+        }
+    }
+
+    /// A message counts from now on.
+    pub(super) fn account(&mut self, key: QueueKey, reference: &Reference) {
+        let size = reference.size();
+        if let Some(queue) = self.destinations.queue(key) {
+            queue.bytes += size;
+            self.memory.take(size);
+        }
+    }
+
+    /// The write that takes a stored message out of its place.
+    pub(super) fn removal(&self, key: QueueKey, reference: &Reference) -> Option<StoreWrite> {
+        let place: Place = self.destinations.peek(key).filter(|_| reference.stored)?.place();
+        Some(StoreWrite::Remove { place, sequence: reference.sequence })
+    }
+}

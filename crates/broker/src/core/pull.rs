@@ -1,0 +1,116 @@
+//! Consumers that ask for each message, and those whose window changes.
+
+use std::time::Duration;
+
+use rewire_protocol::{ConsumerControl, MessagePull};
+
+use super::error::BrokerError;
+use super::io::LinkId;
+use super::keys::SubKey;
+use super::subscription::Window;
+use super::timers::Timer;
+use super::{BrokerCore, Desk, after};
+
+impl BrokerCore {
+    /// A consumer with prefetch 0 asks for a message. Java: a timeout of -1 asks for one that is there, 0
+    /// waits for ever.
+    pub(super) fn on_pull(&mut self, link: LinkId, pull: &MessagePull) -> Result<(), BrokerError> {
+        let Some(key) = self.consumer(link, pull.consumer_id.as_ref()) else {
+            return Err(BrokerError::jms("the subscription does not exist"));
+        };
+        let Some(sub) = self.subs.get_mut(&key) else { return Ok(()) };
+        let Window::Pull { wanted, .. } = &mut sub.window else { return Ok(()) };
+        *wanted = 1;
+        let before = sub.deliveries;
+        self.pump(key);
+        let Some(sub) = self.subs.get_mut(&key) else { return Ok(()) };
+        if sub.deliveries != before {
+            return Ok(());
+        }
+        if pull.timeout < 0 {
+            sub.dispatch_nothing(&mut self.outputs);
+        } else if pull.timeout > 0 {
+            let wait = Duration::from_millis(pull.timeout.unsigned_abs());
+            let due = after(self.now.instant, wait);
+            if let Window::Pull { deadline, .. } = &mut sub.window
+                && let Some(old) = deadline.replace(due)
+            {
+                self.timers.clear(old, Timer::Pull(key));
+            }
+            self.timers.set(due, Timer::Pull(key));
+        }
+        Ok(())
+    }
+
+    /// A client changes the prefetch of a consumer. Java: after a failover its transport restores
+    /// consumers with prefetch 0 first.
+    pub(super) fn on_consumer_control(&mut self, link: LinkId, control: &ConsumerControl) {
+        let Some(key) = self.consumer(link, control.consumer_id.as_ref()) else { return };
+        let Some(sub) = self.subs.get_mut(&key) else { return };
+        sub.info.prefetch_size = control.prefetch;
+        match (&mut sub.window, Window::of_prefetch(control.prefetch)) {
+            (Window::Prefetch { size, .. }, Window::Prefetch { size: new, .. }) => *size = new,
+            (window, new) if std::mem::discriminant(window) != std::mem::discriminant(&new) => {
+                *window = new;
+            }
+            _ => {}
+        }
+        self.pump(key);
+    }
+
+    /// Sends a consumer what waits for it, as long as it has room.
+    pub(super) fn pump(&mut self, key: SubKey) {
+        let Self { subs, outputs, destinations, memory, expired, now, .. } = self;
+        let Some(sub) = subs.get_mut(&key) else { return };
+        while sub.has_room()
+            && let Some((topic, reference)) = sub.stream.pending.pop_front()
+        {
+            if let Some(topic) = topic {
+                let size = reference.size();
+                memory.free(size);
+                if let Some(topic) = destinations.topic(topic) {
+                    topic.bytes = topic.bytes.saturating_sub(size);
+                }
+                if reference.is_expired(now.unix_ms) {
+                    continue;
+                }
+            }
+            sub.dispatch_once(&reference, outputs);
+        }
+        if sub.stream.ends && sub.stream.pending.is_empty() {
+            sub.stream.ends = false;
+            sub.dispatch_nothing(outputs);
+        }
+        // Each queue in its turn, so that none starves behind another.
+        let count = sub.seats.len();
+        sub.next_seat = if count == 0 { 0 } else { (sub.next_seat + 1) % count };
+        let first = sub.next_seat;
+        for seat in 0..count {
+            let Some(sub) = subs.get(&key) else { return };
+            let Some(seat) = sub.seats.get((first + seat) % count) else { return };
+            if seat.ready {
+                continue;
+            }
+            if let Some(queue) = destinations.queue(seat.queue) {
+                queue.pull(key, &mut Desk { subs, outputs, expired, now: *now });
+            }
+        }
+    }
+
+    /// A link has too much to write, or no more.
+    pub(super) fn on_congested(&mut self, link: LinkId, congested: bool) {
+        let Some(entry) = self.registry.links.get_mut(&link) else { return };
+        entry.congested = congested;
+        let Some(connection) = entry.connection else { return };
+        let Some(connection) = self.registry.connections.get(&connection) else { return };
+        let keys: Vec<SubKey> = connection.consumers.values().copied().collect();
+        for key in keys {
+            if let Some(sub) = self.subs.get_mut(&key) {
+                sub.stalled = congested;
+            }
+            if !congested {
+                self.pump(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! `Queue`: messages in order, and who is to get them next.
+//!
+//! What waits for a durable subscription is a queue as well, with one consumer at most.
+//!
+//! A consumer is *ready* when it has room and there is nothing in the queue that it wants. A new message
+//! goes to the first ready consumer that wants it, without a look at the others; a consumer that gets
+//! room looks through the queue from where it left off. So each consumer looks at each message once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use rewire_protocol::{ConnectionId, Destination, Message, Str, SubscriptionInfo};
+
+use super::io::{Now, Output};
+use super::keys::{Map, QueueKey, SubKey};
+use super::reference::Reference;
+use super::subscription::Subscription;
+use crate::selector::Selector;
+use crate::store::{Place, SubscriptionKey};
+
+pub(super) type Subscriptions = Map<SubKey, Subscription>;
+
+/// Messages in order, with their consumers.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) key: QueueKey,
+    /// The queue itself; of a durable subscription, the topic.
+    pub(super) destination: Destination,
+    pub(super) kind: QueueKind,
+    prioritized: bool,
+    max_groups: usize,
+    pending: BTreeMap<u64, Reference>,
+    /// The highest place any message has had.
+    last_place: u64,
+    /// In the order in which they came, those of a higher priority first.
+    pub(super) consumers: Vec<SubKey>,
+    ready: Vec<Tier>,
+    /// The only consumer that gets messages, if one has asked for that.
+    exclusive: Option<SubKey>,
+    groups: Map<Str, SubKey>,
+    /// In the order in which they got their owners; some have lost them since.
+    group_order: VecDeque<Str>,
+    /// Bytes of all messages, at consumers too.
+    pub(super) bytes: usize,
+    pub(super) in_flight: usize,
+    /// Whether a message that can expire was ever put in.
+    can_expire: bool,
+    /// How many producers have said that they send to it.
+    pub(super) producers: usize,
+    /// Of a durable subscription: what its subscriber has asked for.
+    pub(super) subscription: Option<Box<SubscriptionInfo>>,
+    /// Of a durable subscription: which messages it wants.
+    pub(super) filter: Filter,
+}
+
+/// Which messages a durable subscription wants.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    pub(super) selector: Option<Selector>,
+    /// The connection whose messages are left out.
+    pub(super) not_from: Option<Str>,
+}
+
+impl Filter {
+    pub(super) fn passes(&self, message: &Message) -> bool {
+        let producer = message.producer_id.as_ref();
+        let from = producer.and_then(|producer| producer.connection_id.as_ref());
+        (self.not_from.is_none() || self.not_from.as_ref() != from)
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(message))
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum QueueKind {
+    Queue,
+    /// A temporary queue, of this connection.
+    Temporary(ConnectionId),
+    Durable(SubscriptionKey),
+}
+
+/// The ready consumers of one priority; the first is served next.
+#[derive(Debug)]
+struct Tier {
+    priority: i8,
+    subs: VecDeque<SubKey>,
+}
+
+/// What dispatching acts on.
+pub(super) struct Desk<'c> {
+    pub(super) subs: &'c mut Subscriptions,
+    pub(super) outputs: &'c mut VecDeque<Output>,
+    /// What was found to have expired.
+    pub(super) expired: &'c mut Vec<(QueueKey, Reference)>,
+    pub(super) now: Now,
+}
+
+impl Queue {
+    pub(super) fn new(
+        key: QueueKey,
+        destination: Destination,
+        kind: QueueKind,
+        prioritized: bool,
+        max_groups: usize,
+    ) -> Self {
+        Self {
+            key,
+            destination,
+            kind,
+            prioritized,
+            max_groups,
+            pending: BTreeMap::new(),
+            last_place: 0,
+            consumers: Vec::new(),
+            ready: Vec::new(),
+            exclusive: None,
+            groups: Map::default(),
+            group_order: VecDeque::new(),
+            bytes: 0,
+            in_flight: 0,
+            can_expire: false,
+            producers: 0,
+            subscription: None,
+            filter: Filter::default(),
+        }
+    }
+
+    /// Where the store keeps its messages.
+    pub(super) fn place(&self) -> Place {
+        match &self.kind {
+            QueueKind::Queue | QueueKind::Temporary(_) => Place::Queue(self.destination.clone()),
+            QueueKind::Durable(key) => Place::Subscription(key.clone()),
+        }
+    }
+
+    /// How many messages wait for a consumer.
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// A message comes in, for the first time or back from a consumer.
+    pub(super) fn put(&mut self, reference: Reference, desk: &mut Desk<'_>) {
+        self.can_expire |= reference.message.expiration > 0;
+        if let Some(reference) = self.offer(reference, desk) {
+            let place = reference.order(self.prioritized);
+            if place < self.last_place {
+                self.lower_cursors(place, desk.subs);
+            }
+            self.last_place = self.last_place.max(place);
+            self.pending.insert(place, reference);
+        }
+    }
+
+    /// Gives a message to the ready consumer whose turn it is, or gives it back.
+    fn offer(&mut self, reference: Reference, desk: &mut Desk<'_>) -> Option<Reference> {
+        if reference.is_expired(desk.now.unix_ms) {
+            desk.expired.push((self.key, reference));
+            return None;
+        }
+        for tier in 0..self.ready.len() {
+            let mut turn = 0;
+            while let Some(key) = self.ready.get(tier).and_then(|t| t.subs.get(turn)).copied() {
+                let Some(sub) = desk.subs.get_mut(&key) else {
+                    self.unready(tier, turn);
+                    continue;
+                };
+                if !sub.has_room() {
+                    self.unready(tier, turn);
+                    let place = reference.order(self.prioritized);
+                    if let Some(seat) = sub.seat(self.key) {
+                        (seat.ready, seat.cursor) = (false, place);
+                    }
+                } else if self.may_have(sub, &reference) {
+                    if let Some(tier) = self.ready.get_mut(tier) {
+                        tier.subs.remove(turn);
+                        tier.subs.push_back(key);
+                    }
+                    self.give(sub, reference, desk.outputs);
+                    return None;
+                } else {
+                    turn += 1;
+                }
+            }
+        }
+        Some(reference)
+    }
+
+    fn unready(&mut self, tier: usize, turn: usize) {
+        if let Some(tier) = self.ready.get_mut(tier) {
+            tier.subs.remove(turn);
+        }
+    }
+
+    /// Lets a consumer take what it wants, as long as it has room; then it is ready.
+    pub(super) fn pull(&mut self, key: SubKey, desk: &mut Desk<'_>) {
+        let Some(sub) = desk.subs.get_mut(&key) else { return };
+        let skips = sub.is_choosy() || !self.groups.is_empty();
+        let Some(seat) = sub.seat(self.key) else { return };
+        if seat.ready {
+            return;
+        }
+        let mut at = if skips { seat.cursor } else { 0 };
+        loop {
+            if !sub.has_room() {
+                break;
+            }
+            let Some((&place, reference)) = self.pending.range(at..).next() else {
+                self.become_ready(key, sub.info.priority);
+                if let Some(seat) = sub.seat(self.key) {
+                    seat.ready = true;
+                }
+                return;
+            };
+            at = place + 1;
+            if reference.is_expired(desk.now.unix_ms) {
+                if let Some(reference) = self.pending.remove(&place) {
+                    desk.expired.push((self.key, reference));
+                }
+            } else if self.may_have(sub, reference)
+                && let Some(reference) = self.pending.remove(&place)
+            {
+                self.give(sub, reference, desk.outputs);
+            }
+        }
+        if let Some(seat) = sub.seat(self.key) {
+            seat.cursor = at;
+        }
+    }
+
+    /// Whether this consumer may have this message now.
+    fn may_have(&self, sub: &Subscription, reference: &Reference) -> bool {
+        if self.exclusive.is_some_and(|exclusive| exclusive != sub.key) {
+            return false;
+        }
+        let owner = reference.message.group_id.as_ref().and_then(|group| self.groups.get(group));
+        owner.is_none_or(|owner| *owner == sub.key) && sub.selects(&reference.message)
+    }
+
+    fn give(
+        &mut self,
+        sub: &mut Subscription,
+        mut reference: Reference,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if let Some(group) = reference.message.group_id.clone() {
+            if reference.message.group_sequence < 0 {
+                // Java: a negative number ends the group.
+                self.groups.remove(&group);
+            } else if !self.groups.contains_key(&group) {
+                self.own_group(group, sub.key);
+                Arc::make_mut(&mut reference.message).jmsx_group_first_for_consumer = true;
+            }
+        }
+        self.in_flight += 1;
+        sub.dispatch(self.key, reference, outputs);
+    }
+
+    fn own_group(&mut self, group: Str, owner: SubKey) {
+        self.group_order.push_back(group.clone());
+        self.groups.insert(group, owner);
+        while self.groups.len() > self.max_groups || self.group_order.len() > self.max_groups * 2 {
+            let Some(oldest) = self.group_order.pop_front() else { break };
+            self.groups.remove(&oldest);
+        }
+    }
+
+    fn become_ready(&mut self, key: SubKey, priority: i8) {
+        let place = self.ready.iter().position(|tier| tier.priority <= priority);
+        let place = place.unwrap_or(self.ready.len());
+        if self.ready.get(place).is_none_or(|tier| tier.priority != priority) {
+            self.ready.insert(place, Tier { priority, subs: VecDeque::new() });
+        }
+        if let Some(tier) = self.ready.get_mut(place) {
+            tier.subs.push_back(key);
+        }
+    }
+
+    /// A message has come in before others: who has looked at what is behind it looks again.
+    fn lower_cursors(&self, place: u64, subs: &mut Subscriptions) {
+        for key in &self.consumers {
+            if let Some(seat) = subs.get_mut(key).and_then(|sub| sub.seat(self.key)) {
+                seat.cursor = seat.cursor.min(place);
+            }
+        }
+    }
+
+    /// A consumer takes its seat. It gets messages once it is [pulled](Self::pull).
+    pub(super) fn add_consumer(&mut self, key: SubKey, desk: &mut Desk<'_>) {
+        let priority_of =
+            |subs: &Subscriptions, key: &SubKey| subs.get(key).map_or(0, |sub| sub.info.priority);
+        let priority = priority_of(desk.subs, &key);
+        let place = self.consumers.iter().position(|k| priority_of(desk.subs, k) < priority);
+        self.consumers.insert(place.unwrap_or(self.consumers.len()), key);
+        if desk.subs.get(&key).is_some_and(|sub| sub.info.exclusive) || self.exclusive.is_some() {
+            self.elect(desk);
+        }
+    }
+
+    /// A consumer leaves. What it was sent is to be [put](Self::put) back by the caller.
+    pub(super) fn remove_consumer(&mut self, sub: &Subscription, desk: &mut Desk<'_>) {
+        self.consumers.retain(|key| *key != sub.key);
+        for tier in &mut self.ready {
+            tier.subs.retain(|key| *key != sub.key);
+        }
+        self.ready.retain(|tier| !tier.subs.is_empty());
+        let groups = self.groups.len();
+        self.groups.retain(|_, owner| *owner != sub.key);
+        if groups != self.groups.len() {
+            self.reconsider(desk);
+        }
+        if self.exclusive == Some(sub.key) {
+            self.elect(desk);
+        }
+    }
+
+    /// Java: of those that ask for it, the one with the highest priority, and of these the first.
+    fn elect(&mut self, desk: &mut Desk<'_>) {
+        let asks = |key: &&SubKey| desk.subs.get(key).is_some_and(|sub| sub.info.exclusive);
+        let elected = self.consumers.iter().find(asks).copied();
+        if elected != self.exclusive {
+            // One that has the queue keeps it unless another has a higher priority.
+            let priority =
+                |key: Option<SubKey>| key.and_then(|key| Some(desk.subs.get(&key)?.info.priority));
+            let stays = self.exclusive.is_some_and(|key| self.consumers.contains(&key))
+                && priority(self.exclusive) >= priority(elected);
+            if !stays {
+                self.exclusive = elected;
+                self.reconsider(desk);
+            }
+        }
+    }
+
+    /// Whose turn it is has changed: everybody looks through the queue again.
+    fn reconsider(&mut self, desk: &mut Desk<'_>) {
+        self.ready.clear();
+        for key in &self.consumers {
+            if let Some(seat) = desk.subs.get_mut(key).and_then(|sub| sub.seat(self.key)) {
+                (seat.ready, seat.cursor) = (false, 0);
+            }
+        }
+        for key in self.consumers.clone() {
+            self.pull(key, desk);
+        }
+    }
+
+    /// Takes out what has expired and is at no consumer.
+    pub(super) fn take_expired(&mut self, unix_ms: i64) -> Vec<Reference> {
+        if !self.can_expire {
+            return Vec::new();
+        }
+        let expired: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, reference)| reference.is_expired(unix_ms))
+            .map(|(place, _)| *place)
+            .collect();
+        self.can_expire = self.pending.values().any(|reference| reference.message.expiration > 0);
+        expired.iter().filter_map(|place| self.pending.remove(place)).collect()
+    }
+
+    /// Takes a message out for a branch that may yet give it back: it counts as being at a consumer.
+    pub(super) fn take(&mut self, sequence: u64) -> Option<Reference> {
+        let mut places = self.pending.iter();
+        let (place, _) = places.find(|(_, reference)| reference.sequence == sequence)?;
+        let place = *place;
+        self.in_flight += 1;
+        self.pending.remove(&place)
+    }
+
+    /// All messages in order, those at consumers too: what a browser sees.
+    pub(super) fn snapshot(&self, subs: &Subscriptions) -> Vec<Reference> {
+        let at_consumers = self.consumers.iter().filter_map(|key| subs.get(key)).flat_map(|sub| {
+            let own = sub.dispatched.iter().filter(|dispatched| dispatched.queue == self.key);
+            own.map(|dispatched| dispatched.reference.clone())
+        });
+        let mut all: Vec<Reference> = at_consumers.chain(self.pending.values().cloned()).collect();
+        all.sort_by_key(|reference| reference.order(self.prioritized));
+        all
+    }
+}

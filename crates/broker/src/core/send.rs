@@ -1,0 +1,258 @@
+//! A message on its way in: who sent it, where it goes, what is answered.
+
+use std::sync::Arc;
+
+use rewire_protocol::{Command, Destination, Message, ProducerId};
+
+use super::BrokerCore;
+use super::destinations::Home;
+use super::error::{BrokerError, ErrorKind};
+use super::io::LinkId;
+use super::keys::{ConnectionKey, TopicKey};
+use super::names;
+use super::persist::{Route, Work};
+use super::reference::{Reference, is_expired, size};
+use crate::store::StoreWrite;
+
+/// Advisories that may wait for one consumer; the oldest are dropped.
+const MAX_PENDING_ADVISORIES: usize = 10_000;
+
+impl BrokerCore {
+    /// A client sends a message.
+    pub(super) fn on_message(&mut self, link: LinkId, message: Box<Message>) {
+        let Some(entry) = self.registry.links.get(&link) else { return };
+        // Those of a transaction go nowhere yet. Nothing overtakes what waits.
+        let waits = message.transaction_id.is_none()
+            && (!entry.held.is_empty() || self.has_to_wait(&message));
+        if waits {
+            self.hold(link, message);
+        } else {
+            self.take_in(link, message);
+        }
+    }
+
+    /// Takes a message in, whatever memory there is, and answers.
+    pub(super) fn take_in(&mut self, link: LinkId, message: Box<Message>) {
+        let (number, wants_answer) = (message.command_id, message.response_required);
+        if let Err(error) = self.send(link, *message) {
+            self.refuse(link, number, wants_answer, &error);
+        }
+    }
+
+    fn send(&mut self, link: LinkId, mut message: Message) -> Result<(), BrokerError> {
+        let connection = self.connected(link)?;
+        let Some(destination) = message.destination.clone() else {
+            let problem = format!("{} has no destination", super::shown(&message));
+            return Err(BrokerError::new(ErrorKind::InvalidDestination, problem));
+        };
+        let Some(producer) = message.producer_id.clone() else {
+            return Err(BrokerError::jms("a message without a producer"));
+        };
+        if self.store_failed && message.persistent {
+            let problem = "the store has failed";
+            return Err(BrokerError::new(ErrorKind::ResourceAllocation, problem));
+        }
+        let mut work = Work { link: Some(link), ..Work::default() };
+        if message.response_required {
+            work.answer = Some(message.command_id);
+        } else if self.has_window(connection, &producer) {
+            work.producer_ack = Some((producer.clone(), size(&message)));
+        }
+        let own =
+            message.message_id.as_ref().filter(|id| id.producer_id.as_ref() == Some(&producer));
+        let sequence = own.map(|id| id.producer_sequence_id);
+        if sequence.is_some_and(|sequence| self.is_known(connection, &producer, sequence)) {
+            // It came before the client's last link broke: it is there.
+            self.submit(work);
+            return Ok(());
+        }
+        message.broker_in_time = self.now.unix_ms;
+        let members = names::members(&destination, self.config.limits.composite)?;
+        if message.transaction_id.is_some() {
+            self.send_in_transaction(message, members, connection, producer, sequence)?;
+            self.submit(work);
+            return Ok(());
+        }
+        if let Some(sequence) = sequence {
+            self.note_sent(connection, producer, sequence, message.persistent, &mut work);
+        }
+        self.route_all(message, &members, connection, &mut work)?;
+        self.submit(work);
+        Ok(())
+    }
+
+    /// Notes that a message is taken in, here and in the store.
+    pub(super) fn note_sent(
+        &self,
+        connection: ConnectionKey,
+        producer: ProducerId,
+        sequence: i64,
+        persistent: bool,
+        work: &mut Work,
+    ) {
+        if self.config.persistent && persistent {
+            work.writes.push(StoreWrite::Sent { producer: producer.clone(), sequence });
+        }
+        work.sent.push((connection, producer, sequence));
+    }
+
+    /// Finds where a message goes. A name that is several gets a copy each.
+    pub(super) fn route_all(
+        &mut self,
+        mut message: Message,
+        members: &[Destination],
+        connection: ConnectionKey,
+        work: &mut Work,
+    ) -> Result<(), BrokerError> {
+        let id = self.registry.connection(connection).map(|connection| connection.id.clone());
+        let mut homes = Vec::with_capacity(members.len());
+        for member in members {
+            homes.push(self.ensure(member, id.as_ref())?);
+        }
+        if let ([_], [home]) = (members, homes.as_slice()) {
+            self.route(message, *home, work);
+            return Ok(());
+        }
+        // Java: a composite is remembered as the destination it was sent to.
+        message.original_destination = message.destination.take();
+        for (member, home) in members.iter().zip(homes) {
+            let copy = Message { destination: Some(member.clone()), ..message.clone() };
+            self.route(copy, home, work);
+        }
+        Ok(())
+    }
+
+    pub(super) fn route(&mut self, message: Message, home: Home, work: &mut Work) {
+        match home {
+            Home::Queue(key) => {
+                let (message, sequence) = self.number(message);
+                self.route_to_queue(key, message, sequence, work);
+            }
+            Home::Topic(key) => self.route_to_topic(key, message, work),
+        }
+    }
+
+    fn number(&mut self, mut message: Message) -> (Arc<Message>, u64) {
+        self.sequence += 1;
+        if let Some(id) = &mut message.message_id {
+            id.broker_sequence_id = i64::try_from(self.sequence).unwrap_or(i64::MAX);
+        }
+        (Arc::new(message), self.sequence)
+    }
+
+    fn route_to_queue(
+        &mut self,
+        key: super::QueueKey,
+        message: Arc<Message>,
+        sequence: u64,
+        work: &mut Work,
+    ) {
+        let stored = self.is_stored(key, &message);
+        if let (true, Some(queue)) = (stored, self.destinations.peek(key)) {
+            let (place, message) = (queue.place(), Arc::clone(&message));
+            work.writes.push(StoreWrite::Add { place, sequence, message });
+        }
+        let reference = Reference::new(message, sequence, stored);
+        self.account(key, &reference);
+        work.routes.push(Route::Queue(key, reference));
+    }
+
+    fn route_to_topic(&mut self, key: TopicKey, message: Message, work: &mut Work) {
+        let Some(topic) = self.destinations.topic(key) else { return };
+        let (durables, queues) = (topic.durables.clone(), topic.virtual_queues.clone());
+        for queue in queues {
+            let Some(destination) = self.destinations.peek(queue).map(|q| q.destination.clone())
+            else {
+                continue;
+            };
+            let copy = Message {
+                original_destination: message.destination.clone(),
+                destination: Some(destination),
+                ..message.clone()
+            };
+            let (copy, sequence) = self.number(copy);
+            self.route_to_queue(queue, copy, sequence, work);
+        }
+        if is_expired(&message, self.now.unix_ms) {
+            return;
+        }
+        let (message, sequence) = self.number(message);
+        for durable in durables {
+            let wants = |queue: &super::queue::Queue| queue.filter.passes(&message);
+            if self.destinations.peek(durable).is_some_and(wants) {
+                self.route_to_queue(durable, Arc::clone(&message), sequence, work);
+            }
+        }
+        work.routes.push(Route::Topic(key, Reference::new(message, sequence, false)));
+    }
+
+    /// A message goes to all who have subscribed now.
+    pub(super) fn publish(&mut self, key: TopicKey, reference: Reference) {
+        let Self { destinations, subs, outputs, memory, .. } = self;
+        let Some(topic) = destinations.topic(key) else { return };
+        let is_advisory = names::is_advisory(&topic.destination);
+        for sub in &topic.consumers {
+            let Some(sub) = subs.get_mut(sub) else { continue };
+            if !sub.selects(&reference.message) {
+                continue;
+            }
+            if sub.stream.pending.is_empty() && sub.has_room() {
+                sub.dispatch_once(&reference, outputs);
+                continue;
+            }
+            let asked = usize::try_from(sub.info.maximum_pending_message_limit).unwrap_or(0);
+            let limit = match (asked, is_advisory) {
+                (0, true) => MAX_PENDING_ADVISORIES,
+                (0, false) => usize::MAX,
+                (asked, _) => asked,
+            };
+            sub.stream.pending.push_back((Some(key), reference.clone()));
+            memory.take(reference.size());
+            topic.bytes += reference.size();
+            if sub.stream.pending.len() > limit
+                && let Some((_, dropped)) = sub.stream.pending.pop_front()
+            {
+                memory.free(dropped.size());
+                topic.bytes = topic.bytes.saturating_sub(dropped.size());
+            }
+        }
+    }
+
+    fn has_window(&mut self, connection: ConnectionKey, producer: &ProducerId) -> bool {
+        let place = (producer.session_id, producer.value);
+        self.registry
+            .connection(connection)
+            .and_then(|connection| connection.producers.get(&place))
+            .is_some_and(|producer| producer.info.window_size > 0)
+    }
+
+    /// Whether a message was taken in before. Java: asked only of clients that come from a failover.
+    fn is_known(&mut self, key: ConnectionKey, producer: &ProducerId, sequence: i64) -> bool {
+        let place = (producer.session_id, producer.value);
+        self.registry.connection(key).is_some_and(|connection| {
+            connection.info.failover_reconnect
+                && connection
+                    .producers
+                    .get(&place)
+                    .is_some_and(|producer| producer.audit.knows(sequence))
+        })
+    }
+
+    pub(super) fn record(&mut self, key: ConnectionKey, producer: ProducerId, sequence: i64) {
+        let place = (producer.session_id, producer.value);
+        let connection = self.registry.connection(key);
+        if let Some(known) = connection.and_then(|c| c.producers.get_mut(&place)) {
+            known.audit.record(sequence);
+        } else {
+            // Stored after its producer has gone, which may be back any moment.
+            let mut audit = self.departed.take(&producer);
+            audit.record(sequence);
+            self.departed.insert(producer, audit);
+        }
+    }
+
+    pub(super) fn transmit(&mut self, link: LinkId, command: impl Into<Command>) {
+        let command = super::Outgoing::Command(command.into());
+        self.outputs.push_back(super::Output::Send(link, command));
+    }
+}

@@ -1,0 +1,130 @@
+//! Who is let in, and what comes of coming twice.
+
+use super::*;
+
+#[test]
+fn a_broker_introduces_itself_before_it_has_heard_anything() {
+    assert_eq!(Lab::new().open(1), ["1 < BrokerInfo"]);
+}
+
+#[test]
+fn a_client_is_answered_and_told_of_the_cluster() {
+    let mut lab = Lab::new();
+    lab.open(1);
+    assert_eq!(lab.ask(1, info(1)), ["1 < done 7", "1 < ConnectionControl"]);
+    assert_eq!(lab.core.connections(), 1);
+}
+
+#[test]
+fn a_bridge_that_cannot_be_managed_is_told_nothing_of_the_cluster() {
+    let mut lab = Lab::new();
+    lab.open(1);
+    assert_eq!(lab.ask(1, ConnectionInfo { manageable: false, ..info(1) }), ["1 < done 7"]);
+}
+
+#[test]
+fn a_client_id_that_is_in_use_is_refused_and_hung_up_two_seconds_later() {
+    let mut lab = Lab::clients(1..=1);
+    lab.open(2);
+    let same = ConnectionInfo { client_id: Some("client1".into()), ..info(2) };
+    assert_eq!(lab.ask(2, same), ["2 < refused 7 InvalidClientIDException"]);
+    assert!(lab.ask(2, info(2)).is_empty(), "it is not heard any more");
+    assert!(lab.wait(Duration::from_millis(1999)).is_empty());
+    assert_eq!(lab.wait(Duration::from_millis(1)), ["2 hang up"]);
+    assert_eq!(lab.core.connections(), 1);
+}
+
+#[test]
+fn a_connection_that_comes_again_takes_over_and_its_old_link_is_hung_up() {
+    let mut lab = Lab::clients(1..=1);
+    lab.open(2);
+    let back = ConnectionInfo { failover_reconnect: true, ..info(1) };
+    assert_eq!(lab.ask(2, back), ["1 hang up", "2 < done 7", "2 < ConnectionControl"]);
+    assert!(lab.close(1).is_empty());
+    assert_eq!(lab.core.connections(), 1);
+    lab.close(2);
+    assert_eq!(lab.core.connections(), 0);
+}
+
+#[test]
+fn only_who_knows_the_password_is_let_in() {
+    let mut lab = Lab::with(|config| {
+        config.users.insert("app".into(), "secret".into());
+    });
+    for (link, user, password, answer) in [
+        (1, "app", "wrong", "1 < refused 7 SecurityException"),
+        (2, "nobody", "secret", "2 < refused 7 SecurityException"),
+        (3, "app", "secret", "3 < done 7"),
+    ] {
+        lab.open(link);
+        let (user_name, password) = (Some(user.into()), Some(password.into()));
+        let answered = lab.ask(link, ConnectionInfo { user_name, password, ..info(link) });
+        assert_eq!(answered[0], answer);
+    }
+    assert!(!format!("{:?}", lab.core.config).contains("secret"));
+}
+
+#[test]
+fn nothing_is_done_for_who_has_not_introduced_himself() {
+    let mut lab = Lab::new();
+    lab.open(1);
+    assert_eq!(lab.send(1, 1, queue("Q")), ["1 < error IllegalStateException"]);
+    assert_eq!(lab.consume(1, 1, queue("Q")), ["1 < refused 7 IllegalStateException"]);
+}
+
+#[test]
+fn sessions_producers_and_consumers_that_are_told_again_are_known() {
+    let mut lab = Lab::clients(1..=1);
+    lab.consume(1, 1, queue("Q"));
+    assert_eq!(lab.consume(1, 1, queue("Q")), ["1 < done 7"]);
+    let session_id = Some(connection(1).session(1));
+    assert_eq!(lab.ask(1, SessionInfo { session_id, ..SessionInfo::default() }), ["1 < done 7"]);
+    let producer_id = Some(connection(1).session(1).producer(1));
+    let producer = ProducerInfo { producer_id, ..ProducerInfo::default() };
+    assert_eq!(lab.ask(1, producer), ["1 < done 7"]);
+    assert_eq!(lab.core.stats(&queue("Q")).unwrap().consumers, 1);
+}
+
+#[test]
+fn a_consumer_of_an_unknown_session_is_refused() {
+    let mut lab = Lab::clients(1..=1);
+    let consumer_id = Some(connection(1).session(9).consumer(1));
+    let info = ConsumerInfo { consumer_id, ..consumer(1, 1, queue("Q")) };
+    assert_eq!(lab.ask(1, info), ["1 < refused 7 IllegalStateException"]);
+}
+
+#[test]
+fn the_end_of_a_session_ends_its_consumers() {
+    let mut lab = Lab::clients(1..=1);
+    lab.consume(1, 1, queue("Q"));
+    lab.send_many(1, 2, &queue("Q"));
+    let object = Command::from(connection(1).session(1));
+    let remove = RemoveInfo { object_id: Some(Box::new(object)), ..RemoveInfo::default() };
+    assert!(lab.tell(1, remove).is_empty());
+    assert_eq!((lab.pending(&queue("Q")), lab.in_flight(&queue("Q"))), (2, 0));
+}
+
+#[test]
+fn a_client_that_says_goodbye_is_answered_and_hung_up() {
+    let mut lab = Lab::clients(1..=1);
+    let object = Command::from(connection(1));
+    let remove = RemoveInfo { object_id: Some(Box::new(object)), ..RemoveInfo::default() };
+    assert_eq!(lab.ask(1, remove), ["1 < done 7"]);
+    assert_eq!(lab.tell(1, rewire_protocol::ShutdownInfo::default()), ["1 hang up"]);
+    assert_eq!(lab.core.connections(), 0);
+}
+
+#[test]
+fn one_connection_too_many_is_refused() {
+    let mut lab = Lab::with(|config| config.limits.connections = 1);
+    lab.client(1);
+    lab.open(2);
+    assert_eq!(lab.ask(2, info(2)), ["2 < refused 7 ResourceAllocationException"]);
+}
+
+#[test]
+fn a_command_that_only_a_broker_sends_is_refused() {
+    let mut lab = Lab::clients(1..=1);
+    let dispatch = rewire_protocol::MessageDispatch::default();
+    assert_eq!(lab.tell(1, dispatch), ["1 < error IllegalStateException"]);
+}

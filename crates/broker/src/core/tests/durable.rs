@@ -1,0 +1,146 @@
+//! Subscriptions that outlive their consumers, and messages that outlive the broker.
+
+use rewire_protocol::RemoveSubscriptionInfo;
+
+use super::*;
+
+fn subscriber(link: u64, number: i64) -> ConsumerInfo {
+    let subscription_name = Some("s".into());
+    ConsumerInfo { subscription_name, ..consumer(link, number, topic("T")) }
+}
+
+fn unsubscribe() -> RemoveSubscriptionInfo {
+    RemoveSubscriptionInfo {
+        subscription_name: Some("s".into()),
+        client_id: Some("client1".into()),
+        ..RemoveSubscriptionInfo::default()
+    }
+}
+
+#[test]
+fn a_durable_subscriber_gets_what_came_while_it_was_away() {
+    let mut lab = Lab::clients(1..=2);
+    lab.ask(1, subscriber(1, 1));
+    assert_eq!(lab.send(2, 1, topic("T")), ["1 < 2.1 to c1:1:1"]);
+    lab.ack(1, 1, MessageAck::STANDARD, "2.1", "2.1");
+    lab.end(1, 1, -1);
+    lab.send(2, 2, topic("T"));
+    assert_eq!(lab.ask(1, subscriber(1, 2)), ["1 < done 7", "1 < 2.2 to c1:1:2"]);
+}
+
+#[test]
+fn what_it_has_not_acknowledged_comes_again() {
+    let mut lab = Lab::clients(1..=2);
+    lab.ask(1, subscriber(1, 1));
+    lab.send(2, 1, topic("T"));
+    lab.close(1);
+    lab.client(1);
+    assert_eq!(lab.ask(1, subscriber(1, 1))[1..], ["1 < 2.1 to c1:1:1 again 1"]);
+}
+
+#[test]
+fn a_durable_subscription_has_one_subscriber_at_a_time() {
+    let mut lab = Lab::clients(1..=1);
+    lab.ask(1, subscriber(1, 1));
+    assert_eq!(lab.ask(1, subscriber(1, 2)), ["1 < refused 7 JMSException"]);
+    assert_eq!(lab.ask(1, unsubscribe()), ["1 < refused 7 JMSException"]);
+    lab.end(1, 1, -1);
+    assert_eq!(lab.ask(1, unsubscribe()), ["1 < done 7"]);
+    assert_eq!(lab.ask(1, unsubscribe()), ["1 < refused 7 InvalidDestinationException"]);
+}
+
+#[test]
+fn another_selector_makes_another_subscription() {
+    let mut lab = Lab::clients(1..=1);
+    lab.ask(1, subscriber(1, 1));
+    lab.end(1, 1, -1);
+    lab.send(1, 1, topic("T"));
+    let selector = Some("JMSPriority > 5".into());
+    assert_eq!(lab.ask(1, ConsumerInfo { selector, ..subscriber(1, 2) }), ["1 < done 7"]);
+    lab.end(1, 2, -1);
+    lab.send(1, 2, topic("T"));
+    lab.tell(1, Message { priority: 9, ..message(1, 3, topic("T")) });
+    let selector = Some("JMSPriority > 5".into());
+    let got = lab.ask(1, ConsumerInfo { selector, ..subscriber(1, 3) });
+    assert_eq!(got[1..], ["1 < 1.3 to c1:1:3"]);
+}
+
+#[test]
+fn an_ended_subscription_keeps_no_memory() {
+    let mut lab = Lab::clients(1..=1);
+    lab.ask(1, subscriber(1, 1));
+    lab.end(1, 1, -1);
+    lab.send(1, 1, topic("T"));
+    assert_eq!(lab.core.memory_used(), 1024);
+    lab.ask(1, unsubscribe());
+    assert_eq!(lab.core.memory_used(), 0);
+}
+
+#[test]
+fn stored_messages_and_subscriptions_outlive_the_broker() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.ask(1, subscriber(1, 1));
+    lab.end(1, 1, -1);
+    lab.send(1, 1, queue("Q"));
+    lab.tell(1, Message { persistent: false, ..message(1, 2, queue("Q")) });
+    lab.send(1, 3, queue("Q"));
+    lab.send(1, 4, topic("T"));
+    lab.consume(1, 2, queue("Q"));
+    lab.ack(1, 2, MessageAck::STANDARD, "1.1", "1.1");
+    lab.restart();
+    assert_eq!(lab.pending(&queue("Q")), 1);
+    lab.client(1);
+    assert_eq!(lab.consume(1, 1, queue("Q"))[1..], ["1 < 1.3 to c1:1:1"]);
+    assert_eq!(lab.ask(1, subscriber(1, 2))[1..], ["1 < 1.4 to c1:1:2"]);
+    let sequence = lab.core.sequence;
+    lab.send(1, 5, queue("Q"));
+    assert!(sequence >= 3 && lab.core.sequence > sequence, "numbers go on");
+}
+
+#[test]
+fn a_persistent_message_is_answered_and_dispatched_when_it_is_stored() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.consume(1, 1, queue("Q"));
+    lab.unstored = Some(Vec::new());
+    assert!(lab.ask(1, message(1, 1, queue("Q"))).is_empty());
+    let after = Message { persistent: false, ..message(1, 2, queue("Q")) };
+    assert!(lab.tell(1, after).is_empty(), "it does not overtake the first");
+    let ticket = lab.unstored.as_mut().unwrap().pop().unwrap();
+    assert_eq!(
+        lab.input(Input::Stored(ticket)),
+        ["1 < done 7", "1 < 1.1 to c1:1:1", "1 < 1.2 to c1:1:1"]
+    );
+}
+
+#[test]
+fn what_was_stored_before_the_broker_died_is_known_when_it_comes_again() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.send_many(1, 2, &queue("Q"));
+    lab.restart();
+    lab.open(1);
+    lab.ask(1, ConnectionInfo { failover_reconnect: true, ..info(1) });
+    lab.tell(
+        1,
+        SessionInfo { session_id: Some(connection(1).session(1)), ..SessionInfo::default() },
+    );
+    let producer_id = Some(connection(1).session(1).producer(1));
+    lab.tell(1, ProducerInfo { producer_id, ..ProducerInfo::default() });
+    assert_eq!(lab.ask(1, message(1, 2, queue("Q"))), ["1 < done 7"]);
+    assert_eq!(lab.pending(&queue("Q")), 2);
+}
+
+#[test]
+fn when_the_store_fails_what_waits_for_it_is_refused_and_so_is_what_follows() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.unstored = Some(Vec::new());
+    lab.ask(1, message(1, 1, queue("Q")));
+    let refused = lab.input(Input::StoreFailed("disk full".into()));
+    assert_eq!(refused, ["1 < refused 7 ResourceAllocationException"]);
+    let next = lab.ask(1, message(1, 2, queue("Q")));
+    assert_eq!(next, ["1 < refused 7 ResourceAllocationException"]);
+    assert_eq!((lab.pending(&queue("Q")), lab.core.memory_used()), (0, 0));
+}

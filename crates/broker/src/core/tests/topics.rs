@@ -1,0 +1,86 @@
+//! Topics: everybody gets a copy, and only those who are there.
+
+use super::*;
+
+#[test]
+fn every_subscriber_gets_a_copy_and_nobody_what_was_before() {
+    let mut lab = Lab::clients(1..=3);
+    assert!(lab.send(1, 1, topic("T")).is_empty());
+    lab.consume(2, 1, topic("T"));
+    lab.consume(3, 1, topic("T"));
+    assert_eq!(lab.send(1, 2, topic("T")), ["2 < 1.2 to c2:1:1", "3 < 1.2 to c3:1:1"]);
+}
+
+#[test]
+fn a_slow_subscriber_gets_the_rest_when_it_says_so() {
+    let mut lab = Lab::clients(1..=2);
+    lab.ask(2, ConsumerInfo { prefetch_size: 1, ..consumer(2, 1, topic("T")) });
+    lab.send_many(1, 3, &topic("T"));
+    assert_eq!(lab.pending(&topic("T")), 2);
+    assert_eq!(lab.core.memory_used(), 2048);
+    assert_eq!(lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1"), ["2 < 1.2 to c2:1:1"]);
+    assert_eq!(lab.ack(2, 1, MessageAck::DELIVERED, "1.2", "1.2"), ["2 < 1.3 to c2:1:1"]);
+    assert_eq!(lab.core.memory_used(), 0);
+}
+
+#[test]
+fn a_subscriber_that_allows_for_no_more_loses_the_oldest() {
+    let mut lab = Lab::clients(1..=2);
+    let info = ConsumerInfo {
+        prefetch_size: 1,
+        maximum_pending_message_limit: 2,
+        ..consumer(2, 1, topic("T"))
+    };
+    lab.ask(2, info);
+    lab.send_many(1, 5, &topic("T"));
+    assert_eq!(lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1"), ["2 < 1.4 to c2:1:1"]);
+}
+
+#[test]
+fn a_subscriber_may_leave_out_what_its_own_connection_sends() {
+    let mut lab = Lab::clients(1..=2);
+    lab.ask(1, ConsumerInfo { no_local: true, ..consumer(1, 1, topic("T")) });
+    assert!(lab.send(1, 1, topic("T")).is_empty());
+    assert_eq!(lab.send(2, 1, topic("T")), ["1 < 2.1 to c1:1:1"]);
+}
+
+#[test]
+fn a_subscriber_gets_what_its_selector_matches() {
+    let mut lab = Lab::clients(1..=1);
+    let selector = Some("JMSPriority = 9".into());
+    lab.ask(1, ConsumerInfo { selector, ..consumer(1, 1, topic("T")) });
+    assert!(lab.send(1, 1, topic("T")).is_empty());
+    let urgent = Message { priority: 9, ..message(1, 2, topic("T")) };
+    assert_eq!(lab.tell(1, urgent), ["1 < 1.2 to c1:1:1"]);
+}
+
+#[test]
+fn a_pattern_subscribes_to_topics_there_are_and_will_be() {
+    let mut lab = Lab::clients(1..=1);
+    lab.send(1, 1, topic("A.B"));
+    lab.consume(1, 1, topic("A.>"));
+    assert_eq!(lab.send(1, 2, topic("A.B")), ["1 < 1.2 to c1:1:1"]);
+    assert_eq!(lab.send(1, 3, topic("A.C.D")), ["1 < 1.3 to c1:1:1"]);
+    assert!(lab.send(1, 4, topic("B")).is_empty());
+    lab.end(1, 1, -1);
+    assert!(lab.send(1, 5, topic("A.C.D")).is_empty());
+}
+
+#[test]
+fn a_subscriber_that_ends_gives_its_memory_back() {
+    let mut lab = Lab::clients(1..=1);
+    lab.ask(1, ConsumerInfo { prefetch_size: 1, ..consumer(1, 1, topic("T")) });
+    lab.send_many(1, 3, &topic("T"));
+    lab.end(1, 1, -1);
+    assert_eq!(lab.core.memory_used(), 0);
+}
+
+#[test]
+fn a_consumer_queue_of_a_virtual_topic_gets_a_copy() {
+    let mut lab = Lab::clients(1..=2);
+    lab.consume(2, 1, queue("Consumer.A.VirtualTopic.T"));
+    lab.consume(2, 2, topic("VirtualTopic.T"));
+    let to = lab.send(1, 1, topic("VirtualTopic.T"));
+    assert_eq!(to, ["2 < 1.1 to c2:1:1", "2 < 1.1 to c2:1:2"]);
+    assert_eq!(lab.in_flight(&queue("Consumer.A.VirtualTopic.T")), 1);
+}

@@ -1,0 +1,76 @@
+//! What is to be done at a time.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::io::{LinkId, Output};
+use super::keys::SubKey;
+use super::subscription::Window;
+use super::{BrokerCore, after};
+
+/// What is to be done at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A consumer that pulls has waited long enough.
+    Pull(SubKey),
+    /// A client that was refused has had time to hear why.
+    HangUp(LinkId),
+    /// Queues are searched for messages that have expired.
+    Sweep,
+}
+
+/// All that is to be done, the earliest first. One that has become needless finds nothing to do.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Instant, timer: Timer) {
+        self.0.insert((at, timer));
+    }
+
+    pub(super) fn set_sweep(&mut self, at: Instant) {
+        self.set(at, Timer::Sweep);
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<(Instant, Timer)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop_first()
+    }
+
+    pub(super) fn clear(&mut self, at: Instant, timer: Timer) {
+        self.0.remove(&(at, timer));
+    }
+}
+
+impl BrokerCore {
+    pub(super) fn fire_timers(&mut self) {
+        while let Some((at, timer)) = self.timers.take_due(self.now.instant) {
+            match timer {
+                Timer::Pull(key) => self.on_pull_timeout(key, at),
+                Timer::HangUp(link) => {
+                    if self.registry.links.contains_key(&link) {
+                        self.outputs.push_back(Output::HangUp(link));
+                    }
+                }
+                Timer::Sweep => {
+                    self.sweep();
+                    let period = self.config.expire_messages_period;
+                    self.timers.set_sweep(after(self.now.instant, period));
+                }
+            }
+        }
+    }
+
+    fn on_pull_timeout(&mut self, key: SubKey, at: Instant) {
+        let Some(sub) = self.subs.get_mut(&key) else { return };
+        if matches!(sub.window, Window::Pull { deadline: Some(deadline), .. } if deadline == at) {
+            sub.dispatch_nothing(&mut self.outputs);
+        }
+    }
+}

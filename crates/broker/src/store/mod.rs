@@ -1,0 +1,115 @@
+//! What survives a broker, and where it is kept.
+//!
+//! The core says what is to be written; whoever owns it hands the writes to a [`Store`] and tells the
+//! core when they are safe. [`MemoryStore`] is the twin for tests: it outlives its broker, not its
+//! process.
+
+mod memory;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rewire_protocol::{Destination, Message, ProducerId, Str, SubscriptionInfo, XaTransactionId};
+
+pub use self::memory::MemoryStore;
+use crate::core::ProducerAudit;
+
+/// Names a durable subscription.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionKey {
+    /// The client id it belongs to.
+    pub client_id: Str,
+    /// Its name.
+    pub name: Str,
+}
+
+/// Where a stored message waits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In a queue.
+    Queue(Destination),
+    /// For a durable subscription.
+    Subscription(SubscriptionKey),
+}
+
+/// One change of what is stored.
+#[derive(Clone, Debug)]
+pub enum StoreWrite {
+    /// A queue comes into being.
+    CreateQueue(Destination),
+    /// A queue ends, with all its messages.
+    DeleteQueue(Destination),
+    /// A message waits somewhere.
+    Add {
+        /// Where.
+        place: Place,
+        /// Its number at the broker.
+        sequence: u64,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// A message waits there no more.
+    Remove {
+        /// Where it waited.
+        place: Place,
+        /// Its number at the broker.
+        sequence: u64,
+    },
+    /// A producer's message was taken in: when it comes again it is known.
+    Sent {
+        /// Who sent it.
+        producer: ProducerId,
+        /// Its number among those of its producer.
+        sequence: i64,
+    },
+    /// A durable subscription begins, or changes.
+    Subscribe(SubscriptionKey, Box<SubscriptionInfo>),
+    /// A durable subscription ends, with all that waits for it.
+    Unsubscribe(SubscriptionKey),
+    /// A transaction is prepared: these writes are made when it commits.
+    Prepare(Box<XaTransactionId>, Vec<Self>),
+    /// A prepared transaction is decided: its writes are made, or forgotten.
+    Settle {
+        /// Which.
+        transaction: Box<XaTransactionId>,
+        /// Whether they are made.
+        commit: bool,
+    },
+}
+
+/// What a store held when it was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// The messages of each queue, by their numbers.
+    pub queues: Vec<(Destination, BTreeMap<u64, Arc<Message>>)>,
+    /// The durable subscriptions, with what waits for each.
+    pub subscriptions: Vec<(SubscriptionKey, SubscriptionInfo, BTreeMap<u64, Arc<Message>>)>,
+    /// What was taken in of each producer.
+    pub producers: Vec<(ProducerId, ProducerAudit)>,
+    /// Transactions that are prepared and not decided.
+    pub prepared: Vec<(XaTransactionId, Vec<StoreWrite>)>,
+    /// The highest number a message has.
+    pub sequence: u64,
+}
+
+/// A place where things survive a broker.
+pub trait Store: Send + 'static {
+    /// Reads all that is there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn recover(&mut self) -> Result<Recovered, StoreError>;
+
+    /// Makes these batches of writes, each whole or not at all, in order. When it returns they are safe.
+    ///
+    /// # Errors
+    ///
+    /// When they may not be safe. The store is not used any more.
+    fn write(&mut self, batches: Vec<Vec<StoreWrite>>) -> Result<(), StoreError>;
+}
+
+/// Why a store cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store failed: {0}")]
+pub struct StoreError(pub String);
