@@ -1,9 +1,17 @@
 //! A small, real OpenWire broker to develop and test against.
 //!
+//! It behaves on the wire as ActiveMQ does, starts in milliseconds, and several run in one process.
+//!
 //! - [`core`]: the machine that decides; no socket, no clock, no disk.
 //! - [`selector`]: which messages a consumer wants.
 //! - [`store`]: what survives a broker, and where it is kept.
+//! - `server`: the shell with the sockets, behind the default feature `tokio`: [`Broker`].
 
 pub mod core;
 pub mod selector;
+#[cfg(feature = "tokio")]
+mod server;
 pub mod store;
+
+#[cfg(feature = "tokio")]
+pub use server::{Broker, BrokerBuilder, StartError};

@@ -1,0 +1,301 @@
+//! A socket with its protocol machine: bytes to commands and back, nothing decided.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use rewire_protocol::{Command, Limits, LinkConfig, LinkCore, LinkEvent};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, watch};
+
+use super::outbox::{Batch, Control, Outbox};
+use super::owner::{Report, linger};
+use super::{Mode, left, now, sleep_until};
+use crate::core::LinkId;
+
+/// Bytes that wait for the socket before no more is taken from the owner.
+const MAX_BACKLOG: usize = 256 << 10;
+
+/// What a link is given to begin with.
+#[derive(Debug)]
+pub(super) struct LinkTask {
+    pub(super) id: LinkId,
+    pub(super) peer: String,
+    pub(super) url: String,
+    pub(super) inbox: mpsc::Sender<Report>,
+    pub(super) mode: watch::Receiver<Mode>,
+}
+
+/// A link at work.
+struct Link {
+    task: LinkTask,
+    core: LinkCore,
+    /// What is being written, and how much of it was.
+    out: Vec<u8>,
+    written: usize,
+    /// What is to be reported to the owner; nothing more is read until it was.
+    reports: VecDeque<Report>,
+    /// Bytes of batches that stand in the buffers, as the owner counts them.
+    unreported: usize,
+    /// From when the owner says what to send.
+    batches: Option<mpsc::Receiver<Batch>>,
+    control: Option<watch::Receiver<Control>>,
+    was_paused: bool,
+    /// Whether the owner knows of it.
+    is_open: bool,
+    /// Whether the owner has nothing more to send.
+    is_closing: bool,
+    /// When it has to be gone, once it is hung up.
+    end: Option<Instant>,
+}
+
+/// Why a link ends.
+enum End {
+    /// Its peer has closed it, or it is to be closed and all is written.
+    Done,
+    Lost(String),
+    /// The broker is killed.
+    Killed,
+}
+
+/// What a link waits for.
+enum Happened {
+    Read(usize),
+    Wrote(usize),
+    Batch(Option<Batch>),
+    Reported,
+    Steered,
+    Timeout,
+}
+
+impl LinkTask {
+    /// Runs until the socket is closed, by either side.
+    pub(super) async fn run(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send,
+        config: LinkConfig,
+        limits: Limits,
+    ) {
+        let core = match LinkCore::new(now(), config, limits) {
+            Ok(core) => core,
+            Err(error) => return tracing::error!(%error, "the broker cannot introduce itself"),
+        };
+        let (id, peer, inbox) = (self.id, self.peer.clone(), self.inbox.clone());
+        let mut link = Link {
+            task: self,
+            core,
+            out: Vec::new(),
+            written: 0,
+            reports: VecDeque::new(),
+            unreported: 0,
+            batches: None,
+            control: None,
+            was_paused: false,
+            is_open: false,
+            is_closing: false,
+            end: None,
+        };
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        match link.work(&mut reader, &mut writer).await {
+            End::Done => {}
+            End::Lost(problem) => tracing::debug!(peer, problem, "lost"),
+            End::Killed => return,
+        }
+        if link.is_open {
+            // The owner's last word on it may still be on its way: it is told in order.
+            for report in link.reports {
+                let _ = inbox.send(report).await;
+            }
+            let _ = inbox.send(Report::Closed(id)).await;
+        }
+        let _ = writer.shutdown().await;
+    }
+}
+
+impl Link {
+    async fn work(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> End {
+        while !(self.is_closing && self.backlog() == 0) {
+            let happened = match self.wait(reader, writer).await {
+                Ok(happened) => happened,
+                Err(end) => return end,
+            };
+            let done = match happened {
+                Happened::Read(0) => return End::Done,
+                Happened::Read(_) => {
+                    self.core.on_read(now());
+                    self.take_events()
+                }
+                Happened::Wrote(count) => {
+                    self.on_wrote(count);
+                    Ok(())
+                }
+                Happened::Batch(Some(batch)) => {
+                    self.send(batch);
+                    Ok(())
+                }
+                Happened::Batch(None) => {
+                    self.is_closing = true;
+                    self.batches = None;
+                    self.end.get_or_insert_with(linger);
+                    Ok(())
+                }
+                Happened::Reported => Ok(()),
+                Happened::Steered => {
+                    let hang_up = self.control.as_ref().is_some_and(|c| c.borrow().hang_up);
+                    if hang_up {
+                        self.end.get_or_insert_with(linger);
+                    }
+                    Ok(())
+                }
+                Happened::Timeout => self.on_timeout(),
+            };
+            if let Err(problem) = done {
+                return End::Lost(problem);
+            }
+        }
+        End::Done
+    }
+
+    async fn wait(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<Happened, End> {
+        if self.out.is_empty() {
+            std::mem::swap(&mut self.out, self.core.outgoing());
+        }
+        let backlog = self.backlog();
+        let is_paused = self.is_paused();
+        if is_paused != std::mem::replace(&mut self.was_paused, is_paused) {
+            // Who is not listened to cannot be blamed for silence.
+            self.core.pause_reading(now(), is_paused);
+        }
+        let due = [self.core.poll_timeout(), self.end].into_iter().flatten().min();
+        let Self { task, core, out, written, reports, batches, control, .. } = self;
+        let waiting = out.get(*written..).unwrap_or_default();
+        tokio::select! {
+            biased;
+            () = left(&mut task.mode, |mode| mode != Mode::Kill) => Err(End::Killed),
+            permit = task.inbox.reserve(), if !reports.is_empty() => {
+                let Ok(permit) = permit else { return Err(End::Killed) };
+                if let Some(report) = reports.pop_front() {
+                    permit.send(report);
+                }
+                Ok(Happened::Reported)
+            }
+            wrote = writer.write(waiting), if !waiting.is_empty() => match wrote {
+                Ok(0) => Err(End::Lost("nothing can be written".to_owned())),
+                Ok(count) => Ok(Happened::Wrote(count)),
+                Err(error) => Err(End::Lost(error.to_string())),
+            },
+            batch = next(batches), if backlog < MAX_BACKLOG => Ok(Happened::Batch(batch)),
+            () = steered(control) => Ok(Happened::Steered),
+            read = reader.read_buf(core.read_buffer()), if !is_paused => match read {
+                Ok(count) => Ok(Happened::Read(count)),
+                Err(error) => Err(End::Lost(error.to_string())),
+            },
+            () = sleep_until(due) => Ok(Happened::Timeout),
+        }
+    }
+
+    const fn backlog(&self) -> usize {
+        self.out.len() - self.written + self.core.outgoing_len()
+    }
+
+    /// Whether nothing is to be read: what was is not reported yet, or somebody wants it so.
+    fn is_paused(&self) -> bool {
+        !self.reports.is_empty()
+            || self.control.as_ref().is_some_and(|control| control.borrow().paused)
+    }
+
+    /// Takes all that came.
+    fn take_events(&mut self) -> Result<(), String> {
+        let mut commands: Vec<Command> = Vec::new();
+        let read = loop {
+            match self.core.poll_event(now()) {
+                Ok(Some(LinkEvent::Command(command))) => commands.push(command),
+                Ok(Some(LinkEvent::Opened { .. })) => {
+                    let (outbox, batches, control) = Outbox::new();
+                    (self.batches, self.control) = (Some(batches), Some(control));
+                    self.is_open = true;
+                    let LinkTask { id, peer, url, .. } = &self.task;
+                    let (peer, url) = (peer.clone(), url.clone());
+                    self.reports.push_back(Report::Opened { link: *id, peer, url, outbox });
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.to_string()),
+            }
+        };
+        if !commands.is_empty() {
+            self.reports.push_back(Report::Received(self.task.id, commands));
+        }
+        read
+    }
+
+    fn send(&mut self, batch: Batch) {
+        for outgoing in batch.items {
+            let command = outgoing.into_command();
+            if let Err(error) = self.core.send(&command) {
+                let peer = &self.task.peer;
+                tracing::warn!(peer, %error, command = command.name(), "cannot be sent");
+            }
+        }
+        self.unreported += batch.bytes;
+        if self.backlog() == 0 {
+            self.report_written();
+        }
+    }
+
+    fn on_wrote(&mut self, count: usize) {
+        self.core.on_written(now(), count);
+        self.written += count;
+        if self.written == self.out.len() {
+            self.out.clear();
+            self.written = 0;
+        }
+        if self.backlog() < MAX_BACKLOG {
+            self.report_written();
+        }
+    }
+
+    /// The owner hears that what it has sent is written, or nearly.
+    fn report_written(&mut self) {
+        let bytes = std::mem::take(&mut self.unreported);
+        if bytes > 0 {
+            self.reports.push_back(Report::Written(self.task.id, bytes));
+        }
+    }
+
+    fn on_timeout(&mut self) -> Result<(), String> {
+        let now = now();
+        if self.end.is_some_and(|end| end <= now) {
+            return Err("it did not take what was to be sent to it".to_owned());
+        }
+        if self.core.poll_timeout().is_some_and(|due| due <= now) {
+            self.core.handle_timeout(now).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+async fn next(batches: &mut Option<mpsc::Receiver<Batch>>) -> Option<Batch> {
+    match batches {
+        Some(batches) => batches.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn steered(control: &mut Option<watch::Receiver<Control>>) {
+    match control {
+        Some(control) => {
+            if control.changed().await.is_err() {
+                // The owner has dropped it; the batches say so too.
+                std::future::pending::<()>().await;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,93 @@
+//! One address: who comes there gets a task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rewire_protocol::{Limits, LinkConfig};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+use super::link::LinkTask;
+use super::owner::Report;
+use super::{Mode, left, now, sleep_until};
+use crate::core::LinkId;
+
+/// How long to wait when no socket can be accepted: the process has too many open, most likely.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// An address that is listened on.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) listener: TcpListener,
+    pub(super) uri: String,
+    pub(super) config: (LinkConfig, Limits),
+}
+
+/// What all listeners share.
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    pub(super) inbox: mpsc::Sender<Report>,
+    pub(super) mode: watch::Receiver<Mode>,
+    pub(super) next_link: Arc<AtomicU64>,
+    pub(super) open: Arc<AtomicUsize>,
+    /// How many sockets may be open.
+    pub(super) limit: usize,
+}
+
+/// Counts one socket for as long as it is open.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Door {
+    fn enter(&self) -> Option<Place> {
+        let place = Place(Arc::clone(&self.open));
+        // The place gives back what was taken, also when there was none.
+        (self.open.fetch_add(1, Ordering::Relaxed) < self.limit).then_some(place)
+    }
+}
+
+impl Listener {
+    /// Accepts until the broker stops.
+    pub(super) async fn run(self, mut door: Door) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = left(&mut door.mode, |mode| mode == Mode::Run) => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, uri = self.uri, "no connection can be accepted");
+                    sleep_until(Some(now() + EXHAUSTED)).await;
+                    continue;
+                }
+            };
+            let Some(place) = door.enter() else {
+                tracing::warn!(%peer, limit = door.limit, "too many connections");
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let id = LinkId(door.next_link.fetch_add(1, Ordering::Relaxed));
+            let (config, limits) = self.config.clone();
+            let task = LinkTask {
+                id,
+                peer: format!("tcp://{peer}"),
+                url: self.uri.clone(),
+                inbox: door.inbox.clone(),
+                mode: door.mode.clone(),
+            };
+            tokio::spawn(async move {
+                task.run(stream, config, limits).await;
+                drop(place);
+            });
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The one task that owns the core: what links and the store report goes in, what comes out is done.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::time::Duration;
+
+use rewire_protocol::Command;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::listener::{Door, Listener};
+use super::outbox::Outbox;
+use super::writer::{Stored, Writer};
+use super::{Clock, Mode, Order, left, now, sleep_until};
+use crate::core::{BrokerCore, Event, Input, LinkId, Output, Ticket};
+
+/// Reports taken in before what they brought is handed on: a burst is one batch for each link.
+const MAX_BURST: usize = 256;
+/// How long a stop may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a link reports.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Its handshake is done.
+    Opened { link: LinkId, peer: String, url: String, outbox: Outbox },
+    /// Commands have come.
+    Received(LinkId, Vec<Command>),
+    /// So much of what it was to send is written.
+    Written(LinkId, usize),
+    /// It is over.
+    Closed(LinkId),
+}
+
+pub(super) struct Owner {
+    core: BrokerCore,
+    clock: Clock,
+    reports: mpsc::Receiver<Report>,
+    orders: mpsc::Receiver<Order>,
+    mode: watch::Receiver<Mode>,
+    writer: Option<Writer>,
+    stored: Option<mpsc::Receiver<Stored>>,
+    /// Up to where the store has answered.
+    settled: Ticket,
+    outboxes: HashMap<LinkId, Outbox>,
+    /// Links for which something waits that did not before.
+    touched: Vec<LinkId>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        core: BrokerCore,
+        clock: Clock,
+        reports: mpsc::Receiver<Report>,
+        orders: mpsc::Receiver<Order>,
+        mode: watch::Receiver<Mode>,
+        writer: Option<Writer>,
+        stored: Option<mpsc::Receiver<Stored>>,
+    ) -> Self {
+        Self {
+            core,
+            clock,
+            reports,
+            orders,
+            mode,
+            writer,
+            stored,
+            settled: Ticket(0),
+            outboxes: HashMap::new(),
+            touched: Vec::new(),
+        }
+    }
+
+    /// Runs until the broker is stopped or killed.
+    pub(super) async fn run(
+        mut self,
+        listeners: Vec<Listener>,
+        inbox: mpsc::Sender<Report>,
+        limit: usize,
+    ) {
+        let door = Door {
+            inbox,
+            mode: self.mode.clone(),
+            next_link: Arc::new(AtomicU64::new(1)),
+            open: Arc::new(AtomicUsize::new(0)),
+            limit,
+        };
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            tasks.spawn(listener.run(door.clone()));
+        }
+        self.serve().await;
+        // From now on the end of the last link is the end of reports.
+        drop(door);
+        if *self.mode.borrow() == Mode::Stop {
+            let stopped = tokio::time::timeout(PATIENCE, self.wind_up()).await;
+            if stopped.is_err() {
+                tracing::warn!("some clients did not take what was to be sent to them in time");
+            }
+        }
+        // The addresses are free again when this returns.
+        tasks.shutdown().await;
+    }
+
+    async fn serve(&mut self) {
+        let mut reports = Vec::with_capacity(MAX_BURST);
+        loop {
+            let due = self.core.poll_timeout();
+            tokio::select! {
+                biased;
+                () = left(&mut self.mode, |mode| mode == Mode::Run) => return,
+                Some(stored) = next(&mut self.stored) => self.on_stored(stored),
+                Some(order) = self.orders.recv() => self.on_order(order),
+                _ = self.reports.recv_many(&mut reports, MAX_BURST) => {
+                    for report in reports.drain(..) {
+                        self.on_report(report);
+                    }
+                }
+                () = sleep_until(due) => self.input(Input::Timeout),
+            }
+            self.flush();
+        }
+    }
+
+    /// Hangs everybody up, and waits until all is written and stored.
+    async fn wind_up(&mut self) {
+        self.input(Input::Stop);
+        self.flush();
+        loop {
+            let is_stored =
+                self.writer.as_ref().is_none_or(|w| w.is_idle() && self.settled >= w.last());
+            if self.outboxes.is_empty() && is_stored {
+                return;
+            }
+            tokio::select! {
+                biased;
+                Some(stored) = next(&mut self.stored) => self.on_stored(stored),
+                report = self.reports.recv() => match report {
+                    Some(report) => self.on_report(report),
+                    None => return,
+                },
+            }
+            self.flush();
+        }
+    }
+
+    fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Opened { link, peer, url, outbox } => {
+                self.outboxes.insert(link, outbox);
+                self.input(Input::Opened { link, peer, url });
+                if *self.mode.borrow() != Mode::Run {
+                    self.hang_up(link);
+                }
+            }
+            Report::Received(link, commands) => {
+                for command in commands {
+                    self.input(Input::Received(link, command));
+                }
+            }
+            Report::Written(link, bytes) => {
+                if let Some(outbox) = self.outboxes.get_mut(&link) {
+                    outbox.on_written(bytes);
+                    self.touched.push(link);
+                }
+            }
+            Report::Closed(link) => {
+                self.outboxes.remove(&link);
+                self.input(Input::Closed(link));
+            }
+        }
+    }
+
+    fn on_stored(&mut self, stored: Stored) {
+        match stored {
+            Ok(ticket) => {
+                self.settled = ticket;
+                self.input(Input::Stored(ticket));
+            }
+            Err(error) => {
+                // The thread is gone: what is said to it from now on is not heard.
+                (self.writer, self.stored) = (None, None);
+                self.input(Input::StoreFailed(error.to_string()));
+            }
+        }
+    }
+
+    fn on_order(&self, order: Order) {
+        // Whoever asked may have gone.
+        match order {
+            Order::Stats(destination, reply) => {
+                let _ = reply.send(self.core.stats(&destination));
+            }
+            Order::Connections(reply) => {
+                let _ = reply.send(self.core.connections());
+            }
+            Order::MemoryUsed(reply) => {
+                let _ = reply.send(self.core.memory_used());
+            }
+        }
+    }
+
+    /// Hands an input to the core and does what it says.
+    fn input(&mut self, input: Input) {
+        let now = self.clock.now();
+        let Self { core, outboxes, touched, writer, .. } = self;
+        for output in core.handle(now, input) {
+            match output {
+                Output::Send(link, outgoing) => {
+                    if let Some(outbox) = outboxes.get_mut(&link)
+                        && outbox.push(outgoing)
+                    {
+                        touched.push(link);
+                    }
+                }
+                Output::Pause(link) => {
+                    outboxes.get_mut(&link).into_iter().for_each(|outbox| outbox.pause(true));
+                }
+                Output::Resume(link) => {
+                    outboxes.get_mut(&link).into_iter().for_each(|outbox| outbox.pause(false));
+                }
+                Output::HangUp(link) => {
+                    outboxes.get_mut(&link).into_iter().for_each(Outbox::hang_up);
+                }
+                Output::Store(ticket, writes) => {
+                    if let Some(writer) = writer {
+                        writer.push(ticket, writes);
+                    }
+                }
+                Output::Event(event) => trace(&event),
+            }
+        }
+    }
+
+    fn hang_up(&mut self, link: LinkId) {
+        if let Some(outbox) = self.outboxes.get_mut(&link) {
+            outbox.hang_up();
+        }
+    }
+
+    /// Hands on what waits for links and for the store.
+    fn flush(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.flush();
+        }
+        let mut touched = VecDeque::from(std::mem::take(&mut self.touched));
+        while let Some(link) = touched.pop_front() {
+            let Some(outbox) = self.outboxes.get_mut(&link) else { continue };
+            outbox.flush();
+            let congestion = outbox.poll_congestion();
+            match congestion {
+                Some(true) => self.input(Input::Congested(link)),
+                Some(false) => self.input(Input::Relieved(link)),
+                None => {}
+            }
+            touched.extend(self.touched.drain(..));
+        }
+        // Taken up again, so that it is not made anew each time.
+        self.touched = touched.into();
+        if let Some(writer) = &mut self.writer {
+            writer.flush();
+        }
+    }
+}
+
+async fn next(stored: &mut Option<mpsc::Receiver<Stored>>) -> Option<Stored> {
+    match stored {
+        Some(stored) => stored.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The one place where events become lines.
+fn trace(event: &Event) {
+    match event {
+        Event::Connected { client_id, peer } => tracing::info!(client_id, peer, "connected"),
+        Event::Disconnected { client_id } => tracing::info!(client_id, "disconnected"),
+        Event::Refused { peer, reason } => tracing::warn!(peer, reason, "refused"),
+        Event::MemoryFull { peer } => tracing::warn!(peer, "waits for memory"),
+        Event::StoreFailed(problem) => tracing::error!(problem, "the store failed"),
+    }
+}
+
+/// When a link that is hung up has to be gone.
+pub(super) fn linger() -> std::time::Instant {
+    const LINGER: Duration = Duration::from_secs(2);
+    now() + LINGER
+}
