@@ -32,6 +32,58 @@ pub(crate) enum Verb {
     Watch(WatchArgs),
     /// Explain a URI: its brokers, and every option with its value
     Uri(UriArgs),
+    /// Be a broker to develop and test against, until a signal comes
+    Broker(BrokerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BrokerArgs {
+    /// Listen here: tcp://127.0.0.1:61616; port 0 for any that is free; may be repeated
+    #[arg(long, value_name = "URI", default_value = "tcp://127.0.0.1:61616")]
+    pub(crate) listen: Vec<String>,
+    /// The broker's name
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub(crate) name: String,
+    /// Keep everything in memory; nothing is left when the broker ends
+    #[arg(long)]
+    pub(crate) memory: bool,
+    /// Let this user in, and no others but those that are given; may be repeated
+    #[arg(long = "user", value_name = "U:PASSWORD", value_parser = user)]
+    pub(crate) users: Vec<User>,
+    /// Keep persistent messages here (not there yet)
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    pub(crate) data: Option<PathBuf>,
+    /// Read settings from a TOML file (not there yet)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Tell clients of the cluster's brokers (not there yet)
+    #[arg(long)]
+    pub(crate) update_cluster_clients: bool,
+    /// Spread clients over the cluster's brokers (not there yet)
+    #[arg(long)]
+    pub(crate) rebalance_cluster_clients: bool,
+    /// Tell clients of brokers that leave (not there yet)
+    #[arg(long)]
+    pub(crate) update_cluster_clients_on_remove: bool,
+    /// Of which brokers to tell (not there yet)
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) update_cluster_filter: Option<String>,
+    /// Other brokers to connect to (not there yet)
+    #[arg(long, value_name = "URI")]
+    pub(crate) network_connector: Vec<String>,
+}
+
+/// A user with its password, which is not shown.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("User").field(&self.name).finish()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +307,15 @@ fn property(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn user(text: &str) -> Result<User, String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() => {
+            Ok(User { name: name.to_owned(), password: password.to_owned() })
+        }
+        Some(_) | None => Err("give a name and a password: app:secret".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -279,6 +340,14 @@ mod tests {
     fn a_property_may_have_an_equals_sign_in_its_value_and_needs_a_name() {
         assert_eq!(property("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(property("=b").is_err() && property("b").is_err());
+    }
+
+    #[test]
+    fn the_password_of_a_user_may_have_a_colon_and_is_not_shown() {
+        let found = user("app:a:b").unwrap();
+        assert_eq!((found.name.as_str(), found.password.as_str()), ("app", "a:b"));
+        assert!(!format!("{found:?}").contains("a:b"));
+        assert!(user(":b").is_err() && user("app").is_err());
     }
 
     #[test]

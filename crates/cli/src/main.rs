@@ -1,7 +1,8 @@
-//! The program `rewire`: send and receive through a `failover:` URI.
+//! The program `rewire`: send and receive through a `failover:` URI, and a broker to try that on.
 
 mod args;
 mod batch;
+mod broker;
 mod browse;
 mod clock;
 mod doctor;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             Verb::Doctor(args) => doctor::run(args).await,
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
+            Verb::Broker(args) => broker::run(args).await,
         }
     });
     match done {
