@@ -9,6 +9,7 @@ mod deadlines;
 mod farewells;
 mod jms;
 mod messages;
+mod reference;
 mod silence;
 mod topology;
 mod transactions;

@@ -15,3 +15,4 @@ pub mod store;
 
 #[cfg(feature = "tokio")]
 pub use server::{Broker, BrokerBuilder, StartError};
+pub use store::MemoryStore;

@@ -99,6 +99,10 @@ impl Owner {
                 tracing::warn!("some clients did not take what was to be sent to them in time");
             }
         }
+        self.stored = None;
+        if let Some(writer) = self.writer.take() {
+            writer.finish().await;
+        }
         // The addresses are free again when this returns.
         tasks.shutdown().await;
     }

@@ -20,6 +20,7 @@ pub(super) type Stored = Result<Ticket, StoreError>;
 #[derive(Debug)]
 pub(super) struct Writer {
     groups: std_mpsc::SyncSender<Group>,
+    thread: thread::JoinHandle<()>,
     waiting: Vec<Vec<StoreWrite>>,
     last: Ticket,
 }
@@ -31,7 +32,7 @@ impl Writer {
         let (groups, to_write) = std_mpsc::sync_channel::<Group>(GROUPS);
         // As many answers as there are groups, one of them in the making.
         let (answer, stored) = mpsc::channel(GROUPS + 2);
-        thread::Builder::new().name("rewire-store".to_owned()).spawn(move || {
+        let work = move || {
             while let Ok((ticket, batches)) = to_write.recv() {
                 let written = store.write(batches).map(|()| ticket);
                 let has_failed = written.is_err();
@@ -39,8 +40,18 @@ impl Writer {
                     return;
                 }
             }
-        })?;
-        Ok((Self { groups, waiting: Vec::new(), last: Ticket(0) }, stored))
+        };
+        let thread = thread::Builder::new().name("rewire-store".to_owned()).spawn(work)?;
+        Ok((Self { groups, thread, waiting: Vec::new(), last: Ticket(0) }, stored))
+    }
+
+    /// Ends the thread. When this returns the store is not touched any more, so that another broker can
+    /// take it over.
+    pub(super) async fn finish(self) {
+        let Self { groups, thread, .. } = self;
+        drop(groups);
+        // A panic of the store has been shown already.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 
     pub(super) fn push(&mut self, ticket: Ticket, writes: Vec<StoreWrite>) {

@@ -30,6 +30,27 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// How many messages wait in it, counted in each place.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let queues = contents.queues.values().map(BTreeMap::len);
+        let subscriptions = contents.subscriptions.values().map(|(_, messages)| messages.len());
+        queues.sum::<usize>() + subscriptions.sum::<usize>()
+    }
+
+    /// Whether no message waits in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The highest number a message that was ever stored has.
+    #[must_use]
+    pub fn highest_sequence(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).sequence
+    }
 }
 
 impl Store for MemoryStore {

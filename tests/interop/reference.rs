@@ -1,0 +1,126 @@
+//! ActiveMQ's own client at work on the reference broker; and, so that the scenarios say what is true, on ActiveMQ.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rewire::Destination;
+use rewire_broker::{Broker, MemoryStore};
+use rewire_test_support::{ActiveMq, Java, Program, Running};
+use serde_json::Value;
+
+use crate::{JAVA, java};
+
+const SOON: Duration = Duration::from_secs(20);
+/// All scenarios, one after the other.
+const ALL: Duration = Duration::from_secs(240);
+
+/// `rewire broker` in a process of its own.
+struct Reference {
+    running: Running,
+    uri: String,
+}
+
+impl Reference {
+    fn start() -> Self {
+        let arguments =
+            ["broker", "--memory", "--listen", "tcp://127.0.0.1:0", "--name", "reference"];
+        let mut running = Program::rewire(arguments).start();
+        let ready = running.line(SOON).expect("a line of the broker");
+        let uri = ready.strip_prefix("READY ").expect("it is ready").to_owned();
+        Self { running, uri }
+    }
+}
+
+/// What is wrong with each scenario on a broker, if anything is.
+fn play(uri: &str, only: &str) -> BTreeMap<String, Option<String>> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/java"));
+    let mut program = Java::program("Scenarios").with_sources(folder).arg("--uri").arg(uri);
+    if !only.is_empty() {
+        program = program.arg("--only").arg(only);
+    }
+    let outcome = |line: Value| {
+        let problem = line["problem"].as_str().map(ToOwned::to_owned);
+        (line["scenario"].as_str().unwrap().to_owned(), problem)
+    };
+    program.run(ALL).into_iter().map(outcome).collect()
+}
+
+fn assert_fine(outcomes: &BTreeMap<String, Option<String>>, least: usize) {
+    let problems: Vec<_> = outcomes.iter().filter(|(_, problem)| problem.is_some()).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
+    assert!(outcomes.len() >= least, "only {} scenarios were played", outcomes.len());
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn the_scenarios_are_true_of_activemq() {
+    let broker = ActiveMq::start();
+    assert_fine(&play(&broker.uri(), ""), 45);
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn the_scenarios_are_true_of_the_reference_broker() {
+    let mut broker = Reference::start();
+    assert_fine(&play(&broker.uri, ""), 45);
+    assert!(broker.running.terminate(SOON).success());
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn the_scenarios_are_true_of_the_reference_broker_through_failover() {
+    let mut broker = Reference::start();
+    assert_fine(&play(&format!("failover:({})", broker.uri), ""), 45);
+    assert!(broker.running.terminate(SOON).success());
+}
+
+/// A broker on a store that outlives it.
+async fn on(store: &MemoryStore, uri: &str) -> Broker {
+    Broker::builder().store(store.clone()).listen(uri).start().await.unwrap()
+}
+
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn java_loses_nothing_while_the_reference_broker_is_killed_and_restarted() {
+    const COUNT: usize = 8_000;
+    const KILLS: usize = 4;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = MemoryStore::new();
+    let mut broker = runtime.block_on(on(&store, "tcp://127.0.0.1:0"));
+    let address = broker.uri().to_owned();
+    let uri = format!("failover:({address})?initialReconnectDelay=10&useExponentialBackOff=false");
+    let count = COUNT.to_string();
+    let mut consumer = java("Consume", &uri).args(["--from", "Q", "--idle-ms", "5000"]).start();
+    consumer.json_with("ready", JAVA);
+    let producer =
+        java("Produce", &uri).args(["--to", "Q", "--count", &count, "--pid", "p"]).start();
+    let queue = Destination::queue("Q");
+    for kill in 1..=KILLS {
+        broker = runtime.block_on(async {
+            // Each time at another point of the sequence: messages are numbered at the broker.
+            let wanted = kill * COUNT / (KILLS + 2);
+            let sent = async {
+                while store.highest_sequence() < wanted as u64 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(SOON, sent).await.expect("the producer goes on");
+            broker.kill().await;
+            on(&store, &address).await
+        });
+    }
+    let sent = producer.finish(JAVA).success().last_json();
+    assert_eq!(sent["sent"], COUNT);
+    let seen = consumer.finish(JAVA).success().last_json();
+    assert_eq!(seen["distinct"], COUNT, "{seen}");
+    assert_eq!(seen["missing"], 0, "{seen}");
+    let left = runtime.block_on(broker.stats(&queue)).unwrap();
+    assert_eq!((left.pending, left.in_flight), (0, 0));
+    // Java's client calls a message poison that comes again after it was acknowledged to a broker that
+    // died before it heard that. What was stored twice would be received twice.
+    let dead = runtime.block_on(broker.stats(&Destination::queue("ActiveMQ.DLQ")));
+    let dead = dead.map_or(0, |dead| dead.pending);
+    assert_eq!(store.len(), dead, "{seen}");
+    assert_eq!(seen["duplicates"], 0, "{seen}");
+}
