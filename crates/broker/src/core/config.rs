@@ -92,6 +92,14 @@ pub struct BrokerLimits {
     pub producer_audits: usize,
     /// Prepared transactions. Default 10,000.
     pub prepared_transactions: usize,
+    /// Recent messages of a topic that retroactive consumers are sent again. Default 100, as Java's
+    /// `FixedCountSubscriptionRecoveryPolicy`; without such a policy Java sends only those that are
+    /// marked to be retained.
+    pub recent_messages: usize,
+    /// Bytes of their bodies and properties, of one topic. Default 64 KiB.
+    pub recent_bytes: usize,
+    /// Bytes of those of all topics. Default 16 MiB.
+    pub all_recent_bytes: usize,
 }
 
 impl Default for BrokerLimits {
@@ -109,6 +117,9 @@ impl Default for BrokerLimits {
             message_groups: 65_536,
             producer_audits: 10_000,
             prepared_transactions: 10_000,
+            recent_messages: 100,
+            recent_bytes: 64 << 10,
+            all_recent_bytes: 16 << 20,
         }
     }
 }

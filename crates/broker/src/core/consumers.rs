@@ -145,8 +145,17 @@ impl BrokerCore {
         match home {
             Home::Topic(topic) => {
                 sub.topics.push(topic);
-                if let Some(topic) = self.destinations.topic(topic) {
-                    topic.consumers.push(key);
+                let Some(found) = self.destinations.topic(topic) else { return };
+                found.consumers.push(key);
+                if !sub.info.retroactive {
+                    return;
+                }
+                for reference in &found.recent.messages {
+                    if sub.selects(&reference.message) {
+                        self.memory.take(reference.size());
+                        found.bytes += reference.size();
+                        sub.stream.pending.push_back((Some(topic), reference.clone()));
+                    }
                 }
             }
             Home::Queue(queue) if sub.info.browser => self.browse(key, queue),

@@ -231,12 +231,10 @@ impl BrokerCore {
             return Err(BrokerError::limit("temporary destinations of one connection", limit));
         }
         let id = connection.id.clone();
-        if names::owner(destination) != id.value.as_ref().map(|name| name.as_wire()) {
-            let problem = format!("{destination} does not belong to connection {id}");
-            return Err(BrokerError::new(ErrorKind::InvalidDestination, problem));
-        }
         connection.temporary.push(destination.clone());
-        self.create(destination, Some(&id), Some(id.clone())).map(|_| ())
+        // Java: whose it is its name says. A bridge makes those of other brokers' clients.
+        let owner = names::owner(destination).unwrap_or_else(|| id.clone());
+        self.create(destination, Some(&id), Some(owner)).map(|_| ())
     }
 
     /// A destination ends, with all its messages. Java: not while it has consumers.
@@ -279,7 +277,9 @@ impl BrokerCore {
                 }
             }
             Home::Topic(key) => {
-                self.destinations.topics.remove(&key);
+                if let Some(topic) = self.destinations.topics.remove(&key) {
+                    self.recent_bytes = self.recent_bytes.saturating_sub(topic.recent.bytes);
+                }
             }
         }
         self.destinations.by_name.remove(destination);

@@ -10,7 +10,9 @@ use super::error::{BrokerError, ErrorKind};
 use super::io::LinkId;
 use super::keys::{ConnectionKey, QueueKey};
 use super::names;
+use super::persist::Work;
 use super::queue::{Filter, Queue, QueueKind};
+use super::reference::Reference;
 use crate::selector::Selector;
 use crate::store::{StoreWrite, SubscriptionKey};
 
@@ -72,7 +74,31 @@ impl BrokerCore {
             let info = Box::new(wanted.clone());
             self.write(vec![StoreWrite::Subscribe(key.clone(), info)]);
         }
-        self.add_durable(key, wanted, filter)
+        let queue = self.add_durable(key, wanted, filter)?;
+        if info.retroactive {
+            self.recall(queue, &destination)?;
+        }
+        Ok(queue)
+    }
+
+    /// A new subscription gets what was sent before.
+    fn recall(&mut self, queue: QueueKey, destination: &Destination) -> Result<(), BrokerError> {
+        let mut work = Work::default();
+        for member in names::members(destination, self.config.limits.composite)? {
+            for home in self.destinations.matching(&member) {
+                let Home::Topic(topic) = home else { continue };
+                let recent = self.destinations.topic(topic).map(|topic| &topic.recent.messages);
+                let recent: Vec<Reference> = recent.into_iter().flatten().cloned().collect();
+                for Reference { message, sequence, .. } in recent {
+                    let wants = |queue: &Queue| queue.filter.passes(&message);
+                    if self.destinations.peek(queue).is_some_and(wants) {
+                        self.route_to_queue(queue, message, sequence, &mut work);
+                    }
+                }
+            }
+        }
+        self.submit(work);
+        Ok(())
     }
 
     fn add_durable(

@@ -79,6 +79,8 @@ pub struct BrokerCore {
     advisories: i64,
     /// The last number given to anything else.
     keys: u64,
+    /// Bytes of the recent messages of all topics.
+    recent_bytes: usize,
     /// Found to have expired while something else was done.
     expired: Vec<(QueueKey, Reference)>,
     /// Whether the store has failed: nothing persistent is taken in any more.
@@ -131,6 +133,7 @@ impl BrokerCore {
             sequence: recovered.sequence,
             advisories: 0,
             keys: 0,
+            recent_bytes: 0,
             expired: Vec::new(),
             store_failed: false,
             outputs: VecDeque::new(),

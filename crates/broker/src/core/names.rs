@@ -1,6 +1,6 @@
 //! Names of destinations: composites, wildcards, advisories, virtual topics.
 
-use rewire_protocol::{Destination, DestinationKind};
+use rewire_protocol::{ConnectionId, Destination, DestinationKind};
 
 use super::error::{BrokerError, ErrorKind};
 
@@ -94,10 +94,9 @@ pub(super) fn virtual_topic(queue: &Destination) -> Option<Destination> {
 }
 
 /// The connection a temporary destination belongs to: its name is the connection's and a number.
-pub(super) fn owner(temporary: &Destination) -> Option<&[u8]> {
-    let name = temporary.physical_name.as_wire();
-    let end = name.iter().rposition(|byte| *byte == b':')?;
-    name.get(..end)
+pub(super) fn owner(temporary: &Destination) -> Option<ConnectionId> {
+    let name = temporary.physical_name.to_str();
+    name.rsplit_once(':').map(|(connection, _)| ConnectionId::new(connection))
 }
 
 #[cfg(test)]
@@ -148,6 +147,6 @@ mod tests {
     fn a_temporary_destination_says_whose_it_is() {
         let kind = DestinationKind::TempQueue;
         let temporary = Destination { kind, physical_name: "ID:host-1-2:1:7".into() };
-        assert_eq!(owner(&temporary), Some(&b"ID:host-1-2:1"[..]));
+        assert_eq!(owner(&temporary), Some(ConnectionId::new("ID:host-1-2:1")));
     }
 }

@@ -45,7 +45,8 @@ impl BrokerCore {
             let problem = format!("{} has no destination", super::shown(&message));
             return Err(BrokerError::new(ErrorKind::InvalidDestination, problem));
         };
-        let Some(producer) = message.producer_id.clone() else {
+        let by_id = || message.message_id.as_ref()?.producer_id.clone();
+        let Some(producer) = message.producer_id.clone().or_else(by_id) else {
             return Err(BrokerError::jms("a message without a producer"));
         };
         if self.store_failed && message.persistent {
@@ -140,7 +141,7 @@ impl BrokerCore {
         (Arc::new(message), self.sequence)
     }
 
-    fn route_to_queue(
+    pub(super) fn route_to_queue(
         &mut self,
         key: super::QueueKey,
         message: Arc<Message>,
@@ -188,9 +189,12 @@ impl BrokerCore {
 
     /// A message goes to all who have subscribed now.
     pub(super) fn publish(&mut self, key: TopicKey, reference: Reference) {
-        let Self { destinations, subs, outputs, memory, .. } = self;
+        let Self { destinations, subs, outputs, memory, config, recent_bytes, .. } = self;
         let Some(topic) = destinations.topic(key) else { return };
         let is_advisory = names::is_advisory(&topic.destination);
+        if !is_advisory && topic.owner.is_none() {
+            topic.recent.add(&reference, &config.limits, recent_bytes);
+        }
         for sub in &topic.consumers {
             let Some(sub) = subs.get_mut(sub) else { continue };
             if !sub.selects(&reference.message) {

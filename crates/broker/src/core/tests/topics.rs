@@ -76,6 +76,45 @@ fn a_subscriber_that_ends_gives_its_memory_back() {
 }
 
 #[test]
+fn a_retroactive_subscriber_gets_the_last_messages_there_were() {
+    let mut lab = Lab::with(|config| config.limits.recent_messages = 2);
+    lab.client(1);
+    lab.send_many(1, 3, &topic("T"));
+    let selector = Some("JMSPriority = 4".into());
+    let info = ConsumerInfo { retroactive: true, selector, ..consumer(1, 1, topic("T")) };
+    assert_eq!(lab.ask(1, info)[1..], ["1 < 1.2 to c1:1:1", "1 < 1.3 to c1:1:1"]);
+    assert_eq!(lab.core.memory_used(), 0);
+    let subscription_name = Some("s".into());
+    let durable =
+        ConsumerInfo { retroactive: true, subscription_name, ..consumer(1, 2, topic("T")) };
+    assert_eq!(lab.ask(1, durable)[1..], ["1 < 1.2 to c1:1:2", "1 < 1.3 to c1:1:2"]);
+}
+
+#[test]
+fn what_is_kept_for_retroactive_subscribers_has_limits() {
+    let mut lab = Lab::with(|config| {
+        config.limits.recent_bytes = 25;
+        config.limits.all_recent_bytes = 40;
+    });
+    lab.client(1);
+    let of = |sequence, name: &str, size| Message {
+        content: Some(bytes::Bytes::from(vec![0; size])),
+        ..message(1, sequence, topic(name))
+    };
+    (1..=3).for_each(|n| drop(lab.tell(1, of(n, "T", 10))));
+    lab.tell(1, of(4, "T", 26));
+    (5..=7).for_each(|n| drop(lab.tell(1, of(n, "U", 20))));
+    let retroactive =
+        |number, name: &str| ConsumerInfo { retroactive: true, ..consumer(1, number, topic(name)) };
+    assert_eq!(
+        lab.ask(1, retroactive(1, "T")).len(),
+        1,
+        "what does not fit makes room for nothing"
+    );
+    assert_eq!(lab.ask(1, retroactive(2, "U"))[1..], ["1 < 1.7 to c1:1:2"]);
+}
+
+#[test]
 fn a_consumer_queue_of_a_virtual_topic_gets_a_copy() {
     let mut lab = Lab::clients(1..=2);
     lab.consume(2, 1, queue("Consumer.A.VirtualTopic.T"));
