@@ -377,3 +377,14 @@ impl Queue {
         all
     }
 }
+
+#[cfg(test)]
+impl Queue {
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.pending.values().map(Reference::size).sum()
+    }
+
+    pub(super) fn stored_count(&self) -> usize {
+        self.pending.values().filter(|reference| reference.stored).count()
+    }
+}

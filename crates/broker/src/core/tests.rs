@@ -2,6 +2,7 @@
 
 mod acks;
 mod advisories;
+mod any;
 mod connections;
 mod consumers;
 mod dead_letters;

@@ -403,6 +403,20 @@ impl BrokerCore {
     }
 }
 
+#[cfg(test)]
+impl Transaction {
+    pub(super) fn acked(&self) -> impl Iterator<Item = &Dispatched> {
+        self.acks.iter().map(|settled| &settled.dispatched)
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        match self.state {
+            State::Active { bytes, .. } => bytes,
+            State::Prepared(_) => 0,
+        }
+    }
+}
+
 impl Transaction {
     const fn is_prepared(&self) -> bool {
         matches!(self.state, State::Prepared(_))

@@ -22,6 +22,7 @@ struct Contents {
     producers: HashMap<ProducerId, ProducerAudit>,
     prepared: HashMap<XaTransactionId, Vec<StoreWrite>>,
     sequence: u64,
+    added: u64,
 }
 
 impl MemoryStore {
@@ -44,6 +45,12 @@ impl MemoryStore {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How many messages were ever put into it, counted in each place.
+    #[must_use]
+    pub fn messages_added(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).added
     }
 
     /// The highest number a message that was ever stored has.
@@ -90,6 +97,7 @@ impl Contents {
             }
             StoreWrite::Add { place, sequence, message } => {
                 self.sequence = self.sequence.max(sequence);
+                self.added += 1;
                 if let Some(messages) = self.messages(place) {
                     messages.insert(sequence, message);
                 }
