@@ -70,7 +70,7 @@ pub struct BrokerLimits {
     /// Bytes of messages in memory, each counted with 1,024 more than its body and properties, as Java
     /// does. Default 1 GiB.
     pub memory: usize,
-    /// Bytes of messages of one destination. Default 256 MiB.
+    /// Bytes of messages of one destination. Default none beside that of all.
     pub destination_memory: usize,
     /// Bytes of messages of one transaction. Default 64 MiB.
     pub transaction_memory: usize,
@@ -106,7 +106,7 @@ impl Default for BrokerLimits {
     fn default() -> Self {
         Self {
             memory: 1 << 30,
-            destination_memory: 256 << 20,
+            destination_memory: usize::MAX,
             transaction_memory: 64 << 20,
             held_bytes: 1 << 20,
             connections: 10_000,

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rewire_protocol::{Command, Limits, LinkConfig, LinkCore, LinkEvent};
+use bytes::Bytes;
+use rewire_protocol::{Command, Limits, LinkConfig, LinkCore, LinkEvent, Message};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
@@ -216,7 +217,12 @@ impl Link {
         let mut commands: Vec<Command> = Vec::new();
         let read = loop {
             match self.core.poll_event(now()) {
-                Ok(Some(LinkEvent::Command(command))) => commands.push(command),
+                Ok(Some(LinkEvent::Command(mut command))) => {
+                    if let Command::Message(message) = &mut command {
+                        detach(message);
+                    }
+                    commands.push(command);
+                }
                 Ok(Some(LinkEvent::Opened { .. })) => {
                     let (outbox, batches, control) = Outbox::new();
                     (self.batches, self.control) = (Some(batches), Some(control));
@@ -278,6 +284,18 @@ impl Link {
             self.core.handle_timeout(now).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+}
+
+/// Gives a message bytes of its own: those it has are a part of what was read with it, and would keep
+/// all of that for as long as the message waits.
+fn detach(message: &mut Message) {
+    // What is larger than a read is most of it.
+    const LARGE: usize = 64 << 10;
+    for bytes in [&mut message.content, &mut message.marshalled_properties].into_iter().flatten() {
+        if bytes.len() < LARGE {
+            *bytes = Bytes::copy_from_slice(bytes);
+        }
     }
 }
 

@@ -68,6 +68,34 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+fn some_consumer(info: ConsumerInfo, prefetch: i32, flags: u8) -> ConsumerInfo {
+    let is = |bit: u8| flags & bit != 0;
+    ConsumerInfo {
+        prefetch_size: prefetch,
+        browser: is(1) && is(2),
+        exclusive: is(2) && !is(1),
+        no_local: is(4),
+        retroactive: is(8),
+        selector: is(16).then(|| "JMSPriority > 4".into()),
+        subscription_name: (is(32) && is(64)).then(|| "s".into()),
+        priority: i8::from(is(128)),
+        ..info
+    }
+}
+
+fn some_message(message: Message, flags: u8, now: i64) -> Message {
+    let is = |bit: u8| flags & bit != 0;
+    Message {
+        priority: if is(1) { 9 } else { 4 },
+        persistent: is(2),
+        expiration: if is(4) && is(8) { now + i64::from(flags) } else { 0 },
+        group_id: is(16).then(|| if is(32) { "g".into() } else { "h".into() }),
+        group_sequence: if is(64) && is(128) { -1 } else { 1 },
+        response_required: is(64),
+        ..message
+    }
+}
+
 fn play(lab: &mut Lab, link: u64, act: Act) {
     match act {
         Act::Open => {
@@ -80,34 +108,16 @@ fn play(lab: &mut Lab, link: u64, act: Act) {
         }
         Act::Close => drop(lab.close(link)),
         Act::Consume { number, name, kind, prefetch, flags } => {
-            let is = |bit: u8| flags & bit != 0;
-            let info = ConsumerInfo {
-                prefetch_size: prefetch,
-                browser: is(1) && is(2),
-                exclusive: is(2) && !is(1),
-                no_local: is(4),
-                retroactive: is(8),
-                selector: is(16).then(|| "JMSPriority > 4".into()),
-                subscription_name: (is(32) && is(64)).then(|| "s".into()),
-                priority: i8::from(is(128)),
-                ..consumer(link, number, destination(name, kind))
-            };
-            lab.ask(link, info);
+            let from = destination(name, kind);
+            lab.ask(link, some_consumer(consumer(link, number, from), prefetch, flags));
         }
         Act::End { number, last } => drop(lab.end(link, number, last)),
         Act::Send { sequence, name, kind, flags, in_transaction } => {
-            let is = |bit: u8| flags & bit != 0;
-            let message = Message {
-                priority: if is(1) { 9 } else { 4 },
-                persistent: is(2),
-                expiration: if is(4) && is(8) { lab.now.unix_ms + i64::from(flags) } else { 0 },
-                group_id: is(16).then(|| if is(32) { "g".into() } else { "h".into() }),
-                group_sequence: if is(64) && is(128) { -1 } else { 1 },
-                transaction_id: in_transaction.then(|| local(link, 1)),
-                response_required: is(64),
-                ..message(link, sequence, destination(name, kind))
-            };
-            lab.tell(link, message);
+            let now = lab.now.unix_ms;
+            let message =
+                some_message(message(link, sequence, destination(name, kind)), flags, now);
+            let transaction_id = in_transaction.then(|| local(link, 1));
+            lab.tell(link, Message { transaction_id, ..message });
         }
         Act::Ack { number, ack_type, from, first, count, in_transaction } => {
             let name = |sequence: i64| format!("{from}.{sequence}");
