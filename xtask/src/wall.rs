@@ -18,6 +18,7 @@ pub(crate) fn run() -> Done {
     for features in ["tokio", "tokio,tls", "tokio,http"] {
         chore::run(cargo(failover.iter().copied().chain(["--features", features])))?;
     }
+    chore::run(cargo(["check", "-p", "rewire-broker", "--no-default-features"]))?;
     let tree = |arguments: &[&str]| {
         let common = ["tree", "--prefix", "none", "--format", "{p}", "--target", "all"];
         chore::output(cargo(common.iter().chain(arguments).copied()))
@@ -26,6 +27,8 @@ pub(crate) fn run() -> Done {
     none_of(&RUNTIMES, &protocol, "rewire-protocol depends on")?;
     let core = tree(&["-p", "rewire-failover", "-e", "normal", "--no-default-features"])?;
     none_of(&RUNTIMES, &core, "rewire-failover without its shell depends on")?;
+    let core = tree(&["-p", "rewire-broker", "-e", "normal", "--no-default-features"])?;
+    none_of(&RUNTIMES, &core, "rewire-broker without its shell depends on")?;
     let all = tree(&["--workspace", "-e", "all", "--all-features"])?;
     none_of(&UNWANTED, &all, "the workspace depends on")?;
     eprintln!("the walls stand");
