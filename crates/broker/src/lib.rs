@@ -15,4 +15,6 @@ pub mod store;
 
 #[cfg(feature = "tokio")]
 pub use server::{Broker, BrokerBuilder, StartError};
+#[cfg(feature = "redb")]
+pub use store::DiskStore;
 pub use store::MemoryStore;

@@ -50,6 +50,23 @@ impl ProducerAudit {
         }
     }
 
+    /// The audit as a store keeps it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let words = self.seen.iter().flat_map(|word| word.to_be_bytes());
+        self.highest.to_be_bytes().into_iter().chain(words).collect()
+    }
+
+    /// The audit that a store has kept; none when it is not one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (highest, words) = bytes.split_first_chunk()?;
+        let (words, rest) = words.as_chunks();
+        let seen: Vec<u64> = words.iter().map(|word| u64::from_be_bytes(*word)).collect();
+        let seen = seen.try_into().ok().filter(|_| rest.is_empty())?;
+        Some(Self { highest: i64::from_be_bytes(*highest), seen })
+    }
+
     fn set(&mut self, sequence: i64, known: bool) {
         let (word, bit) = place(sequence);
         if let Some(seen) = self.seen.get_mut(word) {

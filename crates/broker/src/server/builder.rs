@@ -139,7 +139,10 @@ impl BrokerBuilder {
             None => (None, None, Recovered::default()),
             Some(mut store) => {
                 self.config.persistent = true;
-                let recovered = store.recover()?;
+                // Reading it may take a while, and belongs to no runtime's thread.
+                let read = tokio::task::spawn_blocking(move || (store.recover(), store)).await;
+                let (recovered, store) = read.map_err(|error| StoreError(error.to_string()))?;
+                let recovered = recovered?;
                 let (writer, stored) = Writer::start(store).map_err(StartError::Thread)?;
                 (Some(writer), Some(stored), recovered)
             }

@@ -1,9 +1,13 @@
 //! What survives a broker, and where it is kept.
 //!
 //! The core says what is to be written; whoever owns it hands the writes to a [`Store`] and tells the
-//! core when they are safe. [`MemoryStore`] is the twin for tests: it outlives its broker, not its
+//! core when they are safe. `DiskStore` keeps them on a disk. [`MemoryStore`] is the twin for tests: it outlives its broker, not its
 //! process.
 
+#[cfg(feature = "redb")]
+mod disk;
+#[cfg(feature = "redb")]
+mod format;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -11,6 +15,8 @@ use std::sync::Arc;
 
 use rewire_protocol::{Destination, Message, ProducerId, Str, SubscriptionInfo, XaTransactionId};
 
+#[cfg(feature = "redb")]
+pub use self::disk::DiskStore;
 pub use self::memory::MemoryStore;
 use crate::core::ProducerAudit;
 

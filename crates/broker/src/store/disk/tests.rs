@@ -1,0 +1,146 @@
+//! The store on disk holds what its twin in memory holds, also when it is opened again.
+
+use proptest::prelude::*;
+use rewire_protocol::{ConnectionId, Destination, XaTransactionId};
+
+use super::*;
+use crate::store::MemoryStore;
+
+fn producer(number: i64) -> ProducerId {
+    ConnectionId::new("c").session(1).producer(number)
+}
+
+fn message(sequence: u64) -> Arc<Message> {
+    let id = producer(1).message(i64::try_from(sequence).unwrap());
+    Arc::new(Message {
+        message_id: Some(id),
+        destination: Some(Destination::queue("A")),
+        content: Some(vec![7; usize::try_from(sequence).unwrap() * 100].into()),
+        persistent: true,
+        ..Message::default()
+    })
+}
+
+fn place(number: u8) -> Place {
+    match number {
+        0 => Place::Queue(Destination::queue("A")),
+        1 => Place::Queue(Destination::queue("A.B")),
+        number => Place::Subscription(subscription(number)),
+    }
+}
+
+fn subscription(number: u8) -> SubscriptionKey {
+    SubscriptionKey { client_id: "client \u{1f528}".into(), name: format!("s{number}").into() }
+}
+
+fn transaction(number: u8) -> Box<XaTransactionId> {
+    let global_transaction_id = Some(vec![number].into());
+    Box::new(XaTransactionId { global_transaction_id, ..XaTransactionId::default() })
+}
+
+fn simple() -> impl Strategy<Value = StoreWrite> {
+    prop_oneof![
+        4 => (0..4u8, 1..20u64).prop_map(|(at, sequence)| StoreWrite::Add {
+            place: place(at), sequence, message: message(sequence)
+        }),
+        2 => (0..4u8, 1..20u64).prop_map(|(at, sequence)| StoreWrite::Remove { place: place(at), sequence }),
+        2 => (1..3i64, 1..2000i64).prop_map(|(number, sequence)| StoreWrite::Sent {
+            producer: producer(number), sequence
+        }),
+    ]
+}
+
+fn write() -> impl Strategy<Value = StoreWrite> {
+    let queue = |number: u8| Destination::queue(if number == 0 { "A" } else { "A.B" });
+    prop_oneof![
+        8 => simple(),
+        1 => (0..2u8).prop_map(move |number| StoreWrite::CreateQueue(queue(number))),
+        1 => (0..2u8).prop_map(move |number| StoreWrite::DeleteQueue(queue(number))),
+        1 => (2..4u8).prop_map(|number| {
+            let info = SubscriptionInfo { no_local: number == 2, ..SubscriptionInfo::default() };
+            StoreWrite::Subscribe(subscription(number), Box::new(info))
+        }),
+        1 => (2..4u8).prop_map(|number| StoreWrite::Unsubscribe(subscription(number))),
+        1 => (0..3u8, prop::collection::vec(simple(), 0..4))
+            .prop_map(|(number, writes)| StoreWrite::Prepare(transaction(number), writes)),
+        1 => (0..3u8, any::<bool>()).prop_map(|(number, commit)| StoreWrite::Settle {
+            transaction: transaction(number), commit
+        }),
+    ]
+}
+
+/// What a store holds, as text that two stores can be compared by.
+fn contents(store: &mut impl Store) -> String {
+    let mut recovered = store.recover().unwrap();
+    recovered.producers.sort_by_key(|(producer, _)| producer.to_string());
+    recovered.prepared.sort_by_key(|(id, _)| id.global_transaction_id.clone());
+    // A queue that nobody has made has no messages that a broker would find.
+    format!("{recovered:#?}")
+}
+
+/// A broker makes queues and subscriptions before anything is put there.
+fn is_told_of_places(writes: &[StoreWrite]) -> Vec<Vec<StoreWrite>> {
+    let mut first = vec![];
+    for number in 0..2 {
+        let Place::Queue(queue) = place(number) else { continue };
+        first.push(StoreWrite::CreateQueue(queue));
+    }
+    for number in 2..4 {
+        first.push(StoreWrite::Subscribe(subscription(number), Box::default()));
+    }
+    let gone = |write: &&StoreWrite| {
+        !matches!(write, StoreWrite::DeleteQueue(_) | StoreWrite::Unsubscribe(_))
+    };
+    let rest = writes.iter().filter(gone).cloned().collect();
+    let last = writes.iter().filter(|write| !gone(write)).cloned().collect();
+    vec![first, rest, last]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_holds_what_its_twin_in_memory_holds(writes in prop::collection::vec(write(), 0..40)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut memory = MemoryStore::new();
+        let mut disk = DiskStore::open(folder.path()).unwrap();
+        for group in is_told_of_places(&writes) {
+            for store in [&mut memory as &mut dyn Store, &mut disk] {
+                store.write(vec![group.clone()]).unwrap();
+            }
+            drop(disk);
+            disk = DiskStore::open(folder.path()).unwrap();
+            prop_assert_eq!(contents(&mut disk), contents(&mut memory));
+        }
+    }
+}
+
+#[test]
+fn only_one_broker_at_a_time_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = DiskStore::open(folder.path()).unwrap();
+    assert!(DiskStore::open(folder.path()).is_err());
+}
+
+#[test]
+fn a_store_of_an_unknown_layout_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    let transaction = store.database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(LAYOUT.0, 99).unwrap();
+    transaction.commit().unwrap();
+    drop(store);
+    assert!(DiskStore::open(folder.path()).unwrap_err().to_string().contains("layout 99"));
+}
+
+#[test]
+fn producers_of_long_ago_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = DiskStore::open(folder.path()).unwrap();
+    let count = i64::try_from(MAX_PRODUCERS).unwrap() * 2 + 1;
+    let sent = |number| StoreWrite::Sent { producer: producer(number), sequence: 1 };
+    store.write(vec![(1..=count).map(sent).collect()]).unwrap();
+    let known = store.recover().unwrap().producers;
+    assert_eq!(known.len(), MAX_PRODUCERS);
+    assert!(known.iter().all(|(id, _)| id.value > count - i64::try_from(MAX_PRODUCERS).unwrap()));
+}
