@@ -50,7 +50,7 @@ pub(crate) struct BrokerArgs {
     /// Let this user in, and no others but those that are given; may be repeated
     #[arg(long = "user", value_name = "U:PASSWORD", value_parser = user)]
     pub(crate) users: Vec<User>,
-    /// Keep persistent messages here (not there yet)
+    /// Keep persistent messages and durable subscriptions in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
     /// Read settings from a TOML file (not there yet)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use rewire_broker::{Broker, StartError};
+use rewire_broker::{Broker, DiskStore, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::BrokerArgs;
@@ -14,7 +14,12 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
     let fail = |error: std::io::Error| Failure::failed(format!("no signal can be heard: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
-    let mut builder = Broker::builder().memory().name(&args.name);
+    let mut builder = Broker::builder().name(&args.name);
+    if let Some(folder) = &args.data {
+        let store = DiskStore::open(folder)
+            .map_err(|error| Failure::failed(format!("--data {}: {error}", folder.display())))?;
+        builder = builder.store(store);
+    }
     for uri in &args.listen {
         builder = builder.listen(uri);
     }
@@ -42,7 +47,6 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
 /// A setting that has no effect must not look as if it had.
 fn refuse_what_is_not_there(args: &BrokerArgs) -> Result<(), Failure> {
     let asked = [
-        ("--data", args.data.is_some()),
         ("--config", args.config.is_some()),
         ("--update-cluster-clients", args.update_cluster_clients),
         ("--rebalance-cluster-clients", args.rebalance_cluster_clients),
@@ -52,8 +56,8 @@ fn refuse_what_is_not_there(args: &BrokerArgs) -> Result<(), Failure> {
     ];
     match asked.iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Failure::usage(format!("{flag} is not there yet"))),
-        None if !args.memory => {
-            Err(Failure::usage("give --memory: a store on disk is not there yet"))
+        None if !args.memory && args.data.is_none() => {
+            Err(Failure::usage("give --data DIR to keep messages there, or --memory"))
         }
         None => Ok(()),
     }

@@ -1,0 +1,101 @@
+//! `rewire broker` as a process: it says when it is ready, stops in order, and loses nothing when it is killed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A broker that ends with its test.
+struct Broker {
+    child: Child,
+    uri: String,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn rewire() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_rewire"))
+}
+
+impl Broker {
+    fn start(listen: &str, data: &Path) -> Self {
+        let mut child = rewire()
+            .args(["broker", "--listen", listen, "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let uri = line.trim().strip_prefix("READY ").expect("it is ready").to_owned();
+        Self { child, uri }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "what is waited for is another process's doing")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    serde_json::from_str(text.lines().last().expect("a summary")).unwrap()
+}
+
+#[test]
+fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
+    const COUNT: &str = "3000";
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = Broker::start("tcp://127.0.0.1:0", folder.path());
+    let address = broker.uri.clone();
+    let uri = format!("failover:({address})?initialReconnectDelay=1&maxReconnectDelay=20");
+    let log = folder.path().join("sent.jsonl");
+    let sender = rewire()
+        .args(["send", &uri, "Q", "--count", COUNT, "--mode", "pipelined", "--json", "--log"])
+        .arg(&log)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for kill in 1..=5 {
+        // Each time at another point: when so many messages were answered.
+        let answered = || std::fs::read_to_string(&log).map_or(0, |log| log.lines().count());
+        let deadline = now() + SOON;
+        while answered() < kill * 400 {
+            assert!(now() < deadline, "the sender goes on");
+            std::thread::yield_now();
+        }
+        drop(broker);
+        broker = Broker::start(&address, folder.path());
+    }
+    let sent = json(&sender.wait_with_output().unwrap());
+    assert_eq!(sent["confirmed"], 3000, "{sent}");
+    // The last one too: what is received is what was stored.
+    drop(broker);
+    let broker = Broker::start(&address, folder.path());
+    let received = rewire()
+        .args(["receive", &broker.uri, "Q", "--idle-timeout", "2s", "--json"])
+        .output()
+        .unwrap();
+    let received = json(&received);
+    assert_eq!(received["received"], 3000, "{received}");
+    for what in ["duplicates", "missing", "out_of_order"] {
+        assert_eq!(received[what], 0, "{received}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused() {
+    for arguments in [&["broker"][..], &["broker", "--memory", "--config", "x.toml"]] {
+        let output = rewire().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
