@@ -7,7 +7,7 @@ use rewire_protocol::{IntegerResponse, Message, ProducerAck, ProducerId};
 use super::BrokerCore;
 use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output, Ticket};
-use super::keys::{ConnectionKey, QueueKey, TopicKey};
+use super::keys::{QueueKey, TopicKey};
 use super::queue::QueueKind;
 use super::reference::Reference;
 use super::transactions::Settled;
@@ -28,7 +28,9 @@ pub(super) struct Work {
     /// The producer that is told that it has room again, and how much.
     pub(super) producer_ack: Option<(ProducerId, usize)>,
     /// What is taken in of which producer.
-    pub(super) sent: Vec<(ConnectionKey, ProducerId, i64)>,
+    pub(super) sent: Vec<(ProducerId, i64)>,
+    /// Whether it was taken in before: it is answered when that is stored, which may be still to come.
+    pub(super) is_repeated: bool,
     /// What consumers are done with.
     pub(super) settled: Vec<Settled>,
 }
@@ -49,8 +51,14 @@ pub(super) struct Unstored {
 impl BrokerCore {
     /// Does it, at once if there is nothing to be stored and nothing of the same link waits for that.
     pub(super) fn submit(&mut self, mut work: Work) {
+        // Known from now on: its producer may come again, over another link, before it is stored.
+        for (producer, sequence) in std::mem::take(&mut work.sent) {
+            self.record(producer, sequence);
+        }
         let unstored = work.link.and_then(|link| Some(self.registry.links.get(&link)?.unstored));
-        if work.writes.is_empty() && unstored.is_none_or(|count| count == 0) {
+        let waits = unstored.is_some_and(|count| count > 0)
+            || work.is_repeated && !self.unstored.waiting.is_empty();
+        if work.writes.is_empty() && !waits {
             self.perform(work);
             return;
         }
@@ -103,9 +111,6 @@ impl BrokerCore {
     }
 
     fn perform(&mut self, work: Work) {
-        for (connection, producer, sequence) in work.sent {
-            self.record(connection, producer, sequence);
-        }
         if let (Some(link), Some(number)) = (work.link, work.answer) {
             self.respond(link, number);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rewire_protocol::{Command, Destination, Message, ProducerId};
+use rewire_protocol::{Command, ConnectionId, Destination, Message, ProducerId};
 
 use super::BrokerCore;
 use super::destinations::Home;
@@ -63,7 +63,8 @@ impl BrokerCore {
             message.message_id.as_ref().filter(|id| id.producer_id.as_ref() == Some(&producer));
         let sequence = own.map(|id| id.producer_sequence_id);
         if sequence.is_some_and(|sequence| self.is_known(connection, &producer, sequence)) {
-            // It came before the client's last link broke: it is there.
+            // It came before the client's last link broke: it is there, or about to be.
+            work.is_repeated = true;
             self.submit(work);
             return Ok(());
         }
@@ -75,7 +76,7 @@ impl BrokerCore {
             return Ok(());
         }
         if let Some(sequence) = sequence {
-            self.note_sent(connection, producer, sequence, message.persistent, &mut work);
+            self.note_sent(producer, sequence, message.persistent, &mut work);
         }
         self.route_all(message, &members, connection, &mut work)?;
         self.submit(work);
@@ -85,7 +86,6 @@ impl BrokerCore {
     /// Notes that a message is taken in, here and in the store.
     pub(super) fn note_sent(
         &self,
-        connection: ConnectionKey,
         producer: ProducerId,
         sequence: i64,
         persistent: bool,
@@ -94,7 +94,7 @@ impl BrokerCore {
         if self.config.persistent && persistent {
             work.writes.push(StoreWrite::Sent { producer: producer.clone(), sequence });
         }
-        work.sent.push((connection, producer, sequence));
+        work.sent.push((producer, sequence));
     }
 
     /// Finds where a message goes. A name that is several gets a copy each.
@@ -242,13 +242,15 @@ impl BrokerCore {
         })
     }
 
-    pub(super) fn record(&mut self, key: ConnectionKey, producer: ProducerId, sequence: i64) {
+    pub(super) fn record(&mut self, producer: ProducerId, sequence: i64) {
         let place = (producer.session_id, producer.value);
-        let connection = self.registry.connection(key);
+        let name = ConnectionId { value: producer.connection_id.clone() };
+        let key = self.registry.find(&name);
+        let connection = key.and_then(|key| self.registry.connection(key));
         if let Some(known) = connection.and_then(|c| c.producers.get_mut(&place)) {
             known.audit.record(sequence);
         } else {
-            // Stored after its producer has gone, which may be back any moment.
+            // Its producer has gone, and may be back any moment.
             let mut audit = self.departed.take(&producer);
             audit.record(sequence);
             self.departed.insert(producer, audit);

@@ -214,7 +214,7 @@ impl BrokerCore {
         let mut work = Work::default();
         for Send { message, members, connection, producer, sequence } in sends {
             if let Some(sequence) = sequence {
-                self.note_sent(connection, producer, sequence, message.persistent, &mut work);
+                self.note_sent(producer, sequence, message.persistent, &mut work);
             }
             self.route_all(message, &members, connection, &mut work)?;
         }

@@ -133,6 +133,27 @@ fn what_was_stored_before_the_broker_died_is_known_when_it_comes_again() {
 }
 
 #[test]
+fn what_is_sent_again_before_it_is_stored_is_stored_once_and_answered_then() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.unstored = Some(Vec::new());
+    assert!(lab.ask(1, message(1, 1, queue("Q"))).is_empty());
+    lab.close(1);
+    lab.open(2);
+    lab.ask(2, ConnectionInfo { failover_reconnect: true, ..info(1) });
+    lab.tell(
+        2,
+        SessionInfo { session_id: Some(connection(1).session(1)), ..SessionInfo::default() },
+    );
+    let producer_id = Some(connection(1).session(1).producer(1));
+    lab.tell(2, ProducerInfo { producer_id, ..ProducerInfo::default() });
+    assert!(lab.ask(2, message(1, 1, queue("Q"))).is_empty());
+    let ticket = *lab.unstored.as_ref().unwrap().last().unwrap();
+    assert_eq!(lab.input(Input::Stored(ticket)), ["1 < done 7", "2 < done 7"]);
+    assert_eq!((lab.pending(&queue("Q")), lab.store.as_ref().unwrap().len()), (1, 1));
+}
+
+#[test]
 fn when_the_store_fails_what_waits_for_it_is_refused_and_so_is_what_follows() {
     let mut lab = Lab::stored();
     lab.client(1);
