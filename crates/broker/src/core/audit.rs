@@ -111,6 +111,10 @@ impl Departed {
         }
     }
 
+    pub(super) fn knows(&self, producer: &ProducerId, sequence: i64) -> bool {
+        self.audits.get(producer).is_some_and(|(_, audit)| audit.knows(sequence))
+    }
+
     pub(super) fn take(&mut self, producer: &ProducerId) -> ProducerAudit {
         self.audits.remove(producer).map(|(_, audit)| audit).unwrap_or_default()
     }

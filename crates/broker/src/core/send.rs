@@ -233,13 +233,15 @@ impl BrokerCore {
     /// Whether a message was taken in before. Java: asked only of clients that come from a failover.
     fn is_known(&mut self, key: ConnectionKey, producer: &ProducerId, sequence: i64) -> bool {
         let place = (producer.session_id, producer.value);
-        self.registry.connection(key).is_some_and(|connection| {
-            connection.info.failover_reconnect
-                && connection
-                    .producers
-                    .get(&place)
-                    .is_some_and(|producer| producer.audit.knows(sequence))
-        })
+        let Some(connection) = self.registry.connection(key) else { return false };
+        if !connection.info.failover_reconnect {
+            return false;
+        }
+        match connection.producers.get(&place) {
+            Some(producer) => producer.audit.knows(sequence),
+            // Not told of again, and known all the same.
+            None => self.departed.knows(producer, sequence),
+        }
     }
 
     pub(super) fn record(&mut self, producer: ProducerId, sequence: i64) {

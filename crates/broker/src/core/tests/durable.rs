@@ -133,6 +133,21 @@ fn what_was_stored_before_the_broker_died_is_known_when_it_comes_again() {
 }
 
 #[test]
+fn what_was_stored_is_known_also_when_its_producer_is_not_told_of_again() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.send_many(1, 2, &queue("Q"));
+    lab.restart();
+    lab.open(1);
+    lab.ask(1, ConnectionInfo { failover_reconnect: true, ..info(1) });
+    for sequence in 2..=3 {
+        assert_eq!(lab.ask(1, message(1, sequence, queue("Q"))), ["1 < done 7"]);
+        assert_eq!(lab.ask(1, message(1, sequence, queue("Q"))), ["1 < done 7"]);
+    }
+    assert_eq!(lab.pending(&queue("Q")), 3);
+}
+
+#[test]
 fn what_is_sent_again_before_it_is_stored_is_stored_once_and_answered_then() {
     let mut lab = Lab::stored();
     lab.client(1);
