@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::run_seed;
 
 /// How many worlds are run in every test run; `cargo xtask sim` runs more.
-const WORLDS: u64 = 2000;
+const WORLDS: u64 = 1500;
 
 #[test]
 fn no_rule_is_broken_in_a_few_thousand_worlds() {
