@@ -117,9 +117,10 @@ impl FailoverCore {
             return;
         };
         // Since it was planned, other names of brokers may have become known, or doubtful.
-        let is_preferred =
-            planned.reason != MoveReason::Priority || self.pool.is_priority(&planned.target);
-        if self.pool.is_same(&current.broker, &planned.target) || !is_preferred {
+        let is_better =
+            self.pool.is_priority(&planned.target) && !self.pool.is_priority(&current.broker);
+        let is_off = planned.reason == MoveReason::Priority && !is_better;
+        if self.pool.is_same(&current.broker, &planned.target) || is_off {
             self.plan_move_to_better(now);
             return;
         }

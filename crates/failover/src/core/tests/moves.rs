@@ -404,6 +404,24 @@ fn a_broker_that_is_not_the_preferred_one_after_all_is_not_moved_to() {
 }
 
 #[test]
+fn whoever_turns_out_to_be_at_a_preferred_broker_stays() {
+    let mut lab = Lab::new(&["tcp://b:1", "tcp://a:1", "tcp://c:1"], |options| {
+        options.priority_backup = true;
+        options.priority_uris = ["tcp://a:1", "tcp://c:1"].map(|uri| uri.parse().unwrap()).to_vec();
+    });
+    lab.input(Input::Start);
+    lab.undialed(1);
+    lab.undialed(2);
+    lab.dialed(3);
+    lab.dialed(5);
+    lab.dialed(4);
+    let broker_url = Some("tcp://b:1".into());
+    lab.hear(4, BrokerInfo { broker_url, ..BrokerInfo::default() });
+    let moved = lab.wait(ms(1500));
+    assert!(!moved.iter().any(|output| output.contains("rebalancing")), "{moved:?}");
+}
+
+#[test]
 fn a_preferred_broker_is_tried_first_unless_it_failed_last() {
     let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], |options| {
         options.priority_backup = true;
