@@ -115,7 +115,9 @@ impl Delivery {
             }
             AckMode::Individual => {
                 if let Some(id) = self.message.headers().message_id.clone() {
+                    let number = id.broker_sequence_id;
                     self.consumer.send(Ack::individual(self.link, id)).await;
+                    self.consumer.buffer.hands.acknowledge(self.link, number);
                 }
                 drop(self.in_hand);
                 Ok(AckOutcome::Sent)

@@ -3,11 +3,14 @@
 //! A link is left when every consumer has settled what it held. The router says that the link is being
 //! left, the application that it is done; whoever is second says so to the transport, once.
 
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use rewire_failover::core::LinkId;
 
 use crate::connection::NONE_DELIVERED;
+
+/// It is not known which messages were handed out. Java: `RemoveInfo.LAST_DELIVERED_UNKNOWN`.
+const UNKNOWN_DELIVERED: i64 = -2;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -16,8 +19,12 @@ pub(crate) struct Hands {
     link: AtomicU64,
     /// How many messages were handed out and are not done.
     held: AtomicU32,
+    /// How many messages were handed out and not acknowledged, where each is for itself.
+    unacknowledged: AtomicU32,
     /// The broker's number of the message handed out last.
     last_delivered: AtomicI64,
+    /// Whether that one was acknowledged for itself.
+    is_last_acknowledged: AtomicBool,
     /// The link that is being left and was not settled yet; 0 for none.
     leaving: AtomicU64,
 }
@@ -35,7 +42,9 @@ impl Default for Hands {
         Self {
             link: AtomicU64::new(0),
             held: AtomicU32::new(0),
+            unacknowledged: AtomicU32::new(0),
             last_delivered: AtomicI64::new(NONE_DELIVERED),
+            is_last_acknowledged: AtomicBool::new(false),
             leaving: AtomicU64::new(0),
         }
     }
@@ -46,9 +55,24 @@ impl Hands {
     pub(crate) fn take(&self, link: LinkId, broker_sequence_id: i64) {
         if self.link.swap(link.number(), Ordering::SeqCst) != link.number() {
             self.held.store(0, Ordering::SeqCst);
+            self.unacknowledged.store(0, Ordering::SeqCst);
         }
+        self.unacknowledged.fetch_add(1, Ordering::SeqCst);
+        self.is_last_acknowledged.store(false, Ordering::SeqCst);
         self.last_delivered.store(broker_sequence_id, Ordering::SeqCst);
         self.held.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One message that came over this link is acknowledged for itself, whatever came before it.
+    pub(crate) fn acknowledge(&self, link: LinkId, broker_sequence_id: i64) {
+        if self.link.load(Ordering::SeqCst) != link.number() {
+            return;
+        }
+        let less = |count: u32| Some(count.saturating_sub(1));
+        let _ = self.unacknowledged.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        if self.last_delivered.load(Ordering::SeqCst) == broker_sequence_id {
+            self.is_last_acknowledged.store(true, Ordering::SeqCst);
+        }
     }
 
     /// One message that came over this link is done: acknowledged, or dropped without.
@@ -64,6 +88,7 @@ impl Hands {
     /// All messages are done.
     pub(crate) fn put_down_all(&self) -> Option<Settled> {
         self.held.store(0, Ordering::SeqCst);
+        self.unacknowledged.store(0, Ordering::SeqCst);
         self.settle()
     }
 
@@ -83,12 +108,19 @@ impl Hands {
         self.leaving.store(0, Ordering::SeqCst);
         self.link.store(0, Ordering::SeqCst);
         self.held.store(0, Ordering::SeqCst);
+        self.unacknowledged.store(0, Ordering::SeqCst);
         self.last_delivered.store(NONE_DELIVERED, Ordering::SeqCst);
     }
 
-    /// The broker's number of the message handed out last, or -1.
+    /// What a broker is told of what was seen: the number of the message handed out last, or -1.
+    ///
+    /// It marks as redelivered what is not acknowledged up to that one, and nothing if it does not find it
+    /// (`Queue.removeSubscription`). So where that one is acknowledged and one before it is not, it is told
+    /// that nobody knows, and marks all.
     pub(crate) fn last_delivered(&self) -> i64 {
-        self.last_delivered.load(Ordering::SeqCst)
+        let is_hidden = self.is_last_acknowledged.load(Ordering::SeqCst)
+            && self.unacknowledged.load(Ordering::SeqCst) > 0;
+        if is_hidden { UNKNOWN_DELIVERED } else { self.last_delivered.load(Ordering::SeqCst) }
     }
 
     fn settle(&self) -> Option<Settled> {
@@ -126,6 +158,18 @@ mod tests {
         assert_eq!(hands.put_down(link(3)), None);
         assert_eq!(hands.put_down(link(3)), Some(Settled { link: link(3), last_delivered: 8 }));
         assert_eq!(hands.put_down(link(3)), None);
+    }
+
+    #[test]
+    fn an_unacknowledged_message_behind_an_acknowledged_one_is_not_hidden_by_it() {
+        let hands = Hands::default();
+        hands.take(link(3), 7);
+        hands.take(link(3), 8);
+        assert_eq!(hands.last_delivered(), 8);
+        hands.acknowledge(link(3), 8);
+        assert_eq!(hands.last_delivered(), UNKNOWN_DELIVERED);
+        hands.acknowledge(link(3), 7);
+        assert_eq!(hands.last_delivered(), 8);
     }
 
     #[test]
