@@ -243,11 +243,13 @@ async fn serve(listener: StdListener, given: watch::Receiver<Orders>, gauges: Ar
                 }
                 accepted = listening.accept() => {
                     let Ok((client, _)) = accepted else { continue };
+                    // Before it can be seen to be open: what is ordered then is for it too.
+                    let begun = *given.borrow();
                     gauges.accepted.fetch_add(1, Ordering::SeqCst);
                     let open = Counted::new(&gauges, |gauges| &gauges.open);
                     let given = given.clone();
                     tokio::spawn(async move {
-                        carry(client, given).await;
+                        carry(client, given, begun).await;
                         drop(open);
                     });
                 }
@@ -262,8 +264,7 @@ async fn serve(listener: StdListener, given: watch::Receiver<Orders>, gauges: Ar
 }
 
 /// Carries one connection until it ends: both ways are over, or it is reset.
-async fn carry(client: TcpStream, mut given: watch::Receiver<Orders>) {
-    let begun = *given.borrow_and_update();
+async fn carry(client: TcpStream, mut given: watch::Receiver<Orders>, begun: Orders) {
     // The broker hears of a client that is lost in a black hole as little as the client of it.
     let is_lost = |orders: &Orders| orders.to_broker.held && orders.to_client.held;
     let was_reset = |orders: &Orders| orders.resets != begun.resets;

@@ -207,6 +207,8 @@ impl FailoverCore {
         self.standby_backoff.reset();
         self.trim_standbys();
         self.keep_standbys(now);
+        // The link to a preferred broker may have been ready all along.
+        self.plan_move_to_better(now);
     }
 
     /// Sends what waited for a link, in order. Returns how much of it had been sent before.

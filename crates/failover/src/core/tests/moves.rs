@@ -345,6 +345,19 @@ fn a_preferred_broker_that_is_back_and_stays_is_moved_to() {
 }
 
 #[test]
+fn a_preferred_broker_whose_link_was_ready_before_a_move_elsewhere_is_moved_to_after_it() {
+    let mut lab = away_from_priority();
+    lab.dialed(3);
+    lab.now += ms(500);
+    lab.hear(2, asked("tcp://c:1"));
+    assert_eq!(lab.long(), ["dial 4 tcp://c:1"]);
+    lab.dialed(4);
+    lab.answer(4, 1);
+    let moved = lab.long();
+    assert_eq!(moved[0], "event rebalancing from tcp://c:1 to tcp://a:1: Priority");
+}
+
+#[test]
 fn a_preferred_broker_that_does_not_stay_is_not_moved_to() {
     let mut lab = away_from_priority();
     lab.dialed(3);
