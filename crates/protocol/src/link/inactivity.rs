@@ -1,10 +1,10 @@
 //! The inactivity monitor: when to give a sign of life, and when to give up on the peer.
 //!
 //! Java checks in intervals and notices silence after one to two durations. Here silence is noticed
-//! when the duration is over, to the millisecond: the peer is asked for a sign of life before, and
-//! whatever comes is one. A peer that follows Java sends its first keep-alive of its own only after
-//! the initial delay; silence before that counts against it only if it answers when it is asked,
-//! which is found out when the link opens.
+//! when the duration is over, to the millisecond: a peer that follows Java sends its first keep-alive of
+//! its own only after the initial delay, so it is asked for a sign of life before, and whatever comes is
+//! one. It is asked only when it is silent: ActiveMQ answers beside the lock of its other writes, and
+//! garbles its stream when it is writing at that moment.
 //!
 //! What does not count as the peer's silence: the time in which we do not read, the time in which a
 //! question is still on our side, and the time in which this process did not run.
@@ -45,16 +45,12 @@ pub(super) struct Inactivity {
     watches: Vec<Watch>,
     /// How long we may be silent; `None` when either side switched that off.
     keep_alive_after: Option<Duration>,
-    /// Until then the peer need not send keep-alives of its own.
-    peer_starts: Instant,
     last_read: Instant,
     last_written: Instant,
     /// When a keep-alive was queued last.
     last_keep_alive: Instant,
     /// What the peer was asked and has not answered, neither so nor with anything else.
     question: Option<Question>,
-    /// Whether it has ever answered one.
-    answers: bool,
     is_paused: bool,
     /// When the timer of a silence came so late that the peer got another chance.
     forgiven: Option<Instant>,
@@ -99,10 +95,6 @@ impl Inactivity {
         };
         let duration = agreed(ours.max_inactivity_duration, peer.max_inactivity_duration);
         let duration = (config.use_inactivity_monitor && !duration.is_zero()).then_some(duration);
-        let delay = agreed(
-            ours.max_inactivity_duration_inital_delay,
-            peer.max_inactivity_duration_inital_delay,
-        );
         let agreed = duration.map(|limit| Watch {
             limit,
             ask_after: limit * 2 / 3,
@@ -117,20 +109,13 @@ impl Inactivity {
         Self {
             watches: [agreed, detect].into_iter().flatten().collect(),
             keep_alive_after: duration.map(|duration| duration / 3),
-            peer_starts: now + delay,
             last_read: now,
             last_written: now,
             last_keep_alive: now,
             question: None,
-            answers: false,
             is_paused: false,
             forgiven: None,
         }
-    }
-
-    /// Whether silence is noticed at all.
-    pub(super) const fn is_watching(&self) -> bool {
-        !self.watches.is_empty()
     }
 
     pub(super) const fn on_read(&mut self, now: Instant) {
@@ -149,9 +134,7 @@ impl Inactivity {
     }
 
     pub(super) const fn on_keep_alive(&mut self) {
-        if self.question.take().is_some() {
-            self.answers = true;
-        }
+        self.question = None;
     }
 
     /// The peer is asked for a sign of life. It has been when so many bytes are written.
@@ -175,10 +158,7 @@ impl Inactivity {
 
     /// When the peer has been silent for too long.
     fn death(&self, watch: &Watch) -> Instant {
-        let waits_for_its_start =
-            watch.name == SilenceLimit::MaxInactivityDuration && !self.answers;
-        let mut counts_from =
-            if waits_for_its_start { self.last_read.max(self.peer_starts) } else { self.last_read };
+        let mut counts_from = self.last_read;
         let time_to_answer = watch.limit - watch.ask_after;
         let mut not_before = counts_from;
         if let Some(question) = self.open_question() {

@@ -287,12 +287,9 @@ impl LinkCore {
         let unprefixed = (!format.size_prefix).then(BytesMut::new);
         let inactivity = Inactivity::new(now, &self.config, &peer);
         let encoder = Encoder::new(format);
-        let is_watching = inactivity.is_watching();
+        // Nothing is asked here: ActiveMQ answers a keep-alive beside the lock of its other writes, and
+        // garbles its stream when it is writing at that moment, as it is when a link opens.
         self.state = State::Open(Box::new(Open { encoder, decoder, inactivity, unprefixed }));
-        if is_watching {
-            // Whether it answers decides from when on its silence means something.
-            self.ask(now);
-        }
         Ok(Some(LinkEvent::Opened { format, peer: Box::new(peer) }))
     }
 
