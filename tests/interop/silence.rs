@@ -58,7 +58,7 @@ async fn a_held_broker_is_noticed_when_the_inactivity_time_is_over() {
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_missed_all_the_same() {
     let mut broker = ActiveMq::start();
-    let uri = format!("failover:({})?detectTimeout=200", broker.uri());
+    let uri = format!("failover:({})?detectTimeout=1500", broker.uri());
     let connection = Connection::builder(&uri).await.unwrap();
     let mut events = connection.events();
     let mut senders = JoinSet::new();
@@ -74,6 +74,7 @@ async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_misse
             }
         });
     }
+    // A JVM that warms up under this load is silent for 200 ms now and then.
     let early = timeout(Duration::from_secs(5), events.next()).await;
     assert!(early.is_err(), "{early:?}");
     broker.pause();
@@ -81,6 +82,6 @@ async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_misse
     let event = timeout(SOON, events.next()).await.expect("it is noticed");
     let after = held.elapsed();
     assert!(matches!(event, Some(Event::Interrupted { .. })), "{event:?}");
-    assert!(after < Duration::from_millis(400), "noticed after {after:?}");
+    assert!(after < Duration::from_millis(1800), "noticed after {after:?}");
     senders.shutdown().await;
 }
