@@ -98,7 +98,7 @@ async fn a_broker_that_is_asked_for_in_vain_is_reached_when_the_network_heals() 
     for _ in 0..3 {
         failures.recv().await.unwrap();
     }
-    proxy.heal();
+    proxy.clear();
     let connection = timeout(SOON, connecting).await.unwrap().unwrap().unwrap();
     connection.close().await.unwrap();
 }

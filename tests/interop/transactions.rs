@@ -24,7 +24,7 @@ async fn connect(uri: &str) -> Connection {
 /// Ends the connections; those to come are well.
 fn cut(proxy: &FaultProxy) {
     proxy.reset();
-    proxy.heal();
+    proxy.clear();
 }
 
 async fn send(session: &TransactedSession, queue: &str, texts: &[&str]) {
@@ -168,7 +168,7 @@ async fn batches_through_a_killed_broker_are_there_whole_or_not_at_all_as_their_
 async fn a_commit_whose_answer_is_lost_is_in_doubt_and_done_once() {
     let mut broker = ActiveMq::start();
     let proxy = FaultProxy::start(broker.port());
-    let connection = connect(&proxy.uri()).await;
+    let connection = connect(proxy.uri()).await;
     let session = connection.transacted_session().await.unwrap();
     send(&session, "LOST", &["1", "2"]).await;
     proxy.black_hole(Direction::ToClient);
@@ -180,7 +180,7 @@ async fn a_commit_whose_answer_is_lost_is_in_doubt_and_done_once() {
     });
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InDoubt);
-    assert!(error.to_string().contains(&proxy.uri()), "{error}");
+    assert!(error.to_string().contains(proxy.uri()), "{error}");
     // The session goes on, and nothing was done twice.
     send(&session, "LOST", &["3"]).await;
     session.commit().await.unwrap();
@@ -193,7 +193,7 @@ async fn a_commit_whose_answer_is_lost_is_in_doubt_and_done_once() {
 async fn a_commit_that_never_arrives_is_in_doubt_and_not_done() {
     let mut broker = ActiveMq::start();
     let proxy = FaultProxy::start(broker.port());
-    let connection = connect(&proxy.uri()).await;
+    let connection = connect(proxy.uri()).await;
     let session = connection.transacted_session().await.unwrap();
     send(&session, "LOST", &["1", "2"]).await;
     connection.flush().await.unwrap();
@@ -411,7 +411,7 @@ async fn a_two_phase_commit_whose_answer_is_lost_is_done_once() {
     let store = tempfile::tempdir().unwrap();
     let mut broker = ActiveMq::options().kahadb(store.path()).start();
     let proxy = FaultProxy::start(broker.port());
-    let branch = Branch::prepared(&proxy.uri()).await;
+    let branch = Branch::prepared(proxy.uri()).await;
     proxy.black_hole(Direction::ToClient);
     let (outcome, ()) = tokio::join!(branch.step(TransactionInfo::COMMIT_TWO_PHASE), async {
         tokio::task::block_in_place(|| {

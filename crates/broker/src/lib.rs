@@ -6,12 +6,15 @@
 //! - [`selector`]: which messages a consumer wants.
 //! - [`store`]: what survives a broker, and where it is kept.
 //! - `server`: the shell with the sockets, behind the default feature `tokio`: [`Broker`].
+//! - `testkit`: what tests of applications need, behind the feature `testkit`.
 
 pub mod core;
 pub mod selector;
 #[cfg(feature = "tokio")]
 mod server;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 #[cfg(feature = "tokio")]
 pub use server::{Broker, BrokerBuilder, StartError};

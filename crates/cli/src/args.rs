@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rewire_broker::testkit::Direction;
 
 /// Send and receive messages through ActiveMQ brokers that may die meanwhile.
 ///
@@ -34,6 +35,49 @@ pub(crate) enum Verb {
     Uri(UriArgs),
     /// Be a broker to develop and test against, until a signal comes
     Broker(BrokerArgs),
+    /// Stand between clients and a broker, and fail as networks do
+    Proxy(ProxyArgs),
+}
+
+/// Faults come from flags to begin with, and then from lines of standard input:
+///
+/// delay 200ms, throttle BYTES, cut-after BYTES, black-hole, half-close: each with to-broker or to-client for
+/// one way only; reset, refuse, drop-reply [N], cut-reply [N], to tcp://host:port, clear
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// Listen here; port 0 for any that is free
+    #[arg(long, value_name = "URI", default_value = "tcp://127.0.0.1:0")]
+    pub(crate) listen: String,
+    /// Forward to this broker: tcp://host:port; it need not be there yet
+    #[arg(long, value_name = "URI")]
+    pub(crate) to: String,
+    /// Forward so much later: 200ms, 2s
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) delay: Option<Duration>,
+    /// Forward no more than so many bytes a second on each connection
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) throttle: Option<u64>,
+    /// Reset each connection after so many bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cut_after: Option<u64>,
+    /// Forward nothing, and close nothing
+    #[arg(long)]
+    pub(crate) black_hole: bool,
+    /// Refuse connections
+    #[arg(long)]
+    pub(crate) refuse: bool,
+    /// Leave out the broker's first N answers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) drop_reply: Option<u64>,
+    /// Reset a connection in place of the broker's first N answers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) cut_reply: Option<u64>,
+    /// For which way --delay, --throttle, --cut-after and --black-hole hold: to-broker, to-client, both
+    #[arg(long, value_name = "WAY", default_value = "both")]
+    pub(crate) direction: Direction,
+    /// Print what happens as lines of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

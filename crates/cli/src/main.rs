@@ -9,6 +9,7 @@ mod doctor;
 mod event;
 mod ledger;
 mod log;
+mod proxy;
 mod receive;
 mod request;
 mod run;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
             Verb::Broker(args) => broker::run(args).await,
+            Verb::Proxy(args) => proxy::run(args).await,
         }
     });
     match done {

@@ -281,7 +281,7 @@ fn two_of_three_brokers_are_killed_one_after_the_other() {
 fn the_links_to_the_first_of_two_brokers_are_reset() {
     let (mut brokers, _stores) = brokers(2);
     let proxy = FaultProxy::start(brokers[0].port());
-    let load = Load::start(&failover([proxy.uri(), brokers[1].uri()], "backup=false"));
+    let load = Load::start(&failover([proxy.uri().to_owned(), brokers[1].uri()], "backup=false"));
     proxy.reset();
     load.finish(1, &mut brokers, |_| {});
 }
@@ -291,7 +291,7 @@ fn the_links_to_the_first_of_two_brokers_are_reset() {
 fn the_links_to_the_first_of_three_brokers_lead_into_a_black_hole() {
     let (mut brokers, _stores) = brokers(3);
     let proxy = FaultProxy::start(brokers[0].port());
-    let uris = [proxy.uri(), brokers[1].uri(), brokers[2].uri()];
+    let uris = [proxy.uri().to_owned(), brokers[1].uri(), brokers[2].uri()];
     let load = Load::start(&failover(uris, SILENCE));
     proxy.black_hole(Direction::Both);
     // What the hole still holds is lost with the connections, as with a network.
@@ -303,7 +303,7 @@ fn the_links_to_the_first_of_three_brokers_lead_into_a_black_hole() {
 fn what_the_first_of_two_brokers_says_is_swallowed_while_it_hears_everything() {
     let (mut brokers, _stores) = brokers(2);
     let proxy = FaultProxy::start(brokers[0].port());
-    let load = Load::start(&failover([proxy.uri(), brokers[1].uri()], SILENCE));
+    let load = Load::start(&failover([proxy.uri().to_owned(), brokers[1].uri()], SILENCE));
     proxy.black_hole(Direction::ToClient);
     load.finish(1, &mut brokers, |_| proxy.reset());
 }
@@ -315,7 +315,8 @@ fn a_link_is_cut_in_the_middle_of_a_frame() {
     let proxy = FaultProxy::start(brokers[0].port());
     // In the middle of a message of each sender, and of an acknowledgement where there is one for each message.
     proxy.cut_after(Direction::ToBroker, 20_011);
-    let mut load = Load::begin(&failover([proxy.uri(), brokers[1].uri()], "backup=false"));
+    let mut load =
+        Load::begin(&failover([proxy.uri().to_owned(), brokers[1].uri()], "backup=false"));
     load.interrupts_receivers = false;
-    load.finish(2, &mut brokers, |_| proxy.heal());
+    load.finish(2, &mut brokers, |_| proxy.clear());
 }

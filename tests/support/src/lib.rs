@@ -2,7 +2,6 @@
 //! deadlines.
 
 mod activemq;
-mod fault_proxy;
 mod java;
 mod message;
 mod process;
@@ -10,9 +9,9 @@ mod program;
 mod wait;
 
 pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
-pub use fault_proxy::{Direction, FaultProxy};
 pub use java::{Java, java_requirements};
 pub use message::{Body, JmsMessage, Received, Typed};
 pub use process::{Finished, Running};
 pub use program::Program;
+pub use rewire_broker::testkit::{Direction, FaultProxy};
 pub use wait::{eventually, eventually_some, monotonic_ns};

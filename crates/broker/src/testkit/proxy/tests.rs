@@ -2,8 +2,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Direction, FaultProxy};
-use crate::wait::eventually;
+use super::{Direction, Ending, FaultProxy, ProxyEvent};
 
 const SOON: Duration = Duration::from_secs(10);
 /// How long nothing has to come for a hole to be one.
@@ -58,6 +57,11 @@ fn hears_a_reset(socket: &mut TcpStream) {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
 }
 
+#[expect(clippy::disallowed_methods, reason = "real time is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 #[test]
 fn what_is_written_at_one_end_comes_out_at_the_other_and_so_does_the_end() {
     let mut line = Line::open();
@@ -67,11 +71,11 @@ fn what_is_written_at_one_end_comes_out_at_the_other_and_so_does_the_end() {
     drop(line.client);
     assert_eq!(line.server.read(&mut [0; 5]).unwrap(), 0);
     drop(line.server);
-    eventually(SOON, "the connection is over", || line.proxy.open() == 0);
+    line.proxy.shared.wait_for("the connection is over", |counts| counts.open.is_empty());
 }
 
 #[test]
-fn a_black_hole_swallows_one_way_or_both_and_gives_back_when_it_is_healed() {
+fn a_black_hole_swallows_one_way_or_both_and_gives_back_when_it_is_cleared() {
     let mut line = Line::open();
     line.proxy.black_hole(Direction::ToClient);
     passes(&mut line.client, &mut line.server);
@@ -80,7 +84,7 @@ fn a_black_hole_swallows_one_way_or_both_and_gives_back_when_it_is_healed() {
     line.proxy.black_hole(Direction::Both);
     line.client.write_all(b"hello").unwrap();
     hears_nothing(&mut line.server);
-    line.proxy.heal();
+    line.proxy.clear();
     for socket in [&mut line.client, &mut line.server] {
         let mut heard = [0; 5];
         socket.read_exact(&mut heard).unwrap();
@@ -116,7 +120,7 @@ fn a_client_in_a_black_hole_is_reset_too() {
     let line = Line::open();
     line.proxy.black_hole(Direction::Both);
     let mut lost = dial(&line.proxy);
-    eventually(SOON, "both are accepted", || line.proxy.open() == 2);
+    line.proxy.shared.wait_for("both are accepted", |counts| counts.accepted == 2);
     line.proxy.reset();
     hears_a_reset(&mut lost);
 }
@@ -136,8 +140,7 @@ fn a_half_closed_connection_ends_one_way_and_goes_on_the_other() {
 fn a_delay_holds_back_for_so_long() {
     let mut line = Line::open();
     line.proxy.delay(Direction::ToBroker, Duration::from_millis(50));
-    #[expect(clippy::disallowed_methods, reason = "a real delay is measured")]
-    let since = Instant::now();
+    let since = now();
     passes(&mut line.client, &mut line.server);
     assert!(since.elapsed() >= Duration::from_millis(50));
 }
@@ -152,17 +155,17 @@ fn a_cut_comes_after_exactly_so_many_bytes() {
     line.server.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"hel");
     hears_a_reset(&mut line.client);
-    eventually(SOON, "the connection is over", || line.proxy.open() == 0);
+    line.proxy.shared.wait_for("the connection is over", |counts| counts.open.is_empty());
 }
 
 #[test]
-fn refused_is_refused_by_the_kernel_until_it_is_healed() {
+fn refused_is_refused_by_the_kernel_until_it_is_cleared() {
     let mut line = Line::open();
     line.proxy.refuse();
     let refused = TcpStream::connect(("127.0.0.1", line.proxy.port())).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     passes(&mut line.client, &mut line.server);
-    line.proxy.heal();
+    line.proxy.clear();
     let mut client = dial(&line.proxy);
     let mut server = accept(&line.broker);
     passes(&mut client, &mut server);
@@ -172,7 +175,7 @@ fn refused_is_refused_by_the_kernel_until_it_is_healed() {
 fn a_redirected_client_finds_the_other_broker() {
     let line = Line::open();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    line.proxy.redirect(other.local_addr().unwrap().port());
+    line.proxy.redirect(&format!("tcp://{}", other.local_addr().unwrap()));
     let mut client = dial(&line.proxy);
     let mut server = accept(&other);
     passes(&mut client, &mut server);
@@ -183,4 +186,89 @@ fn where_there_is_no_broker_the_client_is_reset() {
     let line = Line::open();
     drop(line.broker);
     hears_a_reset(&mut dial(&line.proxy));
+}
+
+#[test]
+fn a_port_stays_its_own_while_connections_are_refused() {
+    let line = Line::open();
+    line.proxy.refuse();
+    let others: Vec<_> = (0..100).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports = others.iter().map(|other| other.local_addr().unwrap().port());
+    assert!(ports.into_iter().all(|port| port != line.proxy.port()));
+    line.proxy.clear();
+    dial(&line.proxy);
+}
+
+#[test]
+fn a_delay_does_not_narrow_the_line() {
+    const BYTES: usize = 2 << 20;
+    let mut line = Line::open();
+    line.proxy.delay(Direction::ToBroker, Duration::from_millis(100));
+    let since = now();
+    let mut client = line.client;
+    let writer = std::thread::spawn(move || client.write_all(&vec![7; BYTES]).map(|()| client));
+    line.server.read_exact(&mut vec![0; BYTES]).unwrap();
+    // One piece after the other, of 64 KiB each, would be more than three seconds.
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    drop(writer.join().unwrap().unwrap());
+}
+
+#[test]
+fn a_throttle_lets_so_much_through_in_a_second() {
+    let mut line = Line::open();
+    line.proxy.throttle(Direction::ToClient, 10_000);
+    let since = now();
+    line.server.write_all(&[7; 2_000]).unwrap();
+    let mut heard = [0; 2_000];
+    line.client.read_exact(&mut heard).unwrap();
+    let took = since.elapsed();
+    assert!(took >= Duration::from_millis(150), "{took:?}");
+    passes(&mut line.client, &mut line.server);
+}
+
+#[test]
+fn an_answer_is_left_out_and_what_comes_after_it_is_there() {
+    let mut line = Line::open();
+    let mut events = line.proxy.events();
+    line.proxy.drop_replies(1);
+    let (info, answer) = ([0, 0, 0, 2, 1, 9], [0, 0, 0, 2, 30, 9]);
+    line.server.write_all(&[answer, info, answer].concat()).unwrap();
+    let mut heard = [0; 12];
+    line.client.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, *[info, answer].concat());
+    assert_eq!(events.blocking_recv().unwrap(), ProxyEvent::ReplyDropped { connection: 1 });
+}
+
+#[test]
+fn a_connection_is_cut_in_place_of_an_answer() {
+    let mut line = Line::open();
+    let mut events = line.proxy.events();
+    line.proxy.cut_replies(1);
+    let (info, answer) = ([0, 0, 0, 2, 1, 9], [0, 0, 0, 2, 30, 9]);
+    line.server.write_all(&[info, answer].concat()).unwrap();
+    let mut heard = [0; 6];
+    line.client.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, info);
+    hears_a_reset(&mut line.client);
+    let closed =
+        ProxyEvent::Closed { connection: 1, why: Ending::ReplyCut, to_broker: 0, to_client: 6 };
+    assert_eq!(events.blocking_recv().unwrap(), closed);
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_named() {
+    for (listen, to, why) in [
+        (
+            "tcp://127.0.0.1:0",
+            "127.0.0.1:1",
+            "127.0.0.1:1: only tcp://host:port can be forwarded to",
+        ),
+        ("ssl://a:1", "tcp://b:1", "ssl://a:1: only tcp://host:port can be listened on"),
+        ("tcp://127.0.0.1:0", "tcp://b:x", "tcp://b:x: its port is none"),
+    ] {
+        assert_eq!(FaultProxy::between(listen, to).unwrap_err().to_string(), why);
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("tcp://{}", taken.local_addr().unwrap());
+    assert!(FaultProxy::between(&listen, "tcp://127.0.0.1:1").is_err());
 }
