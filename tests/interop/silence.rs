@@ -56,6 +56,33 @@ async fn a_held_broker_is_noticed_when_the_inactivity_time_is_over() {
 
 #[tokio::test]
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn an_idle_broker_answers_when_asked_in_every_version_and_before_there_is_a_connection() {
+    let (used, spare) = (ActiveMq::start(), ActiveMq::start());
+    for version in [1, 2, 5, 6, 9, 10, 11, 12] {
+        // Nothing is said but what is asked for: the brokers' own signs of life come after ten seconds.
+        let uri = format!(
+            "failover:({},{})?randomize=false&backup=true&detectTimeout=600\
+             &nested.wireFormat.version={version}",
+            used.uri(),
+            spare.uri()
+        );
+        let connection = Connection::builder(&uri).await.unwrap();
+        let mut events = connection.events();
+        let until = tokio::time::Instant::now() + Duration::from_millis(2500);
+        while let Ok(event) = tokio::time::timeout_at(until, events.next()).await {
+            assert!(
+                matches!(event, Some(Event::StandbyReady { .. })),
+                "version {version}: {event:?}"
+            );
+        }
+        let stats = connection.stats();
+        assert_eq!((stats.standbys_ready, stats.standbys_made), (1, 1), "version {version}");
+        connection.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_missed_all_the_same() {
     let mut broker = ActiveMq::start();
     let uri = format!("failover:({})?detectTimeout=1500", broker.uri());

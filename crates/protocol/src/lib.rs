@@ -91,7 +91,9 @@ pub use limits::{
     Limits, MAX_ARRAY, MAX_LOOSE_STRING, MAX_TIGHT_STRING, MAX_WIRE_FORMAT_ENTRIES,
     MAX_WIRE_FORMAT_VALUE,
 };
-pub use link::{LinkConfig, LinkCore, LinkError, LinkEvent, SilenceLimit, WireFormatOffer};
+pub use link::{
+    LinkConfig, LinkCore, LinkError, LinkEvent, Peer, QUESTION_ID, SilenceLimit, WireFormatOffer,
+};
 pub use message::{
     Body, BodyKind, BytesReader, BytesWriter, ConversionError, Primitive, PrimitiveMap,
     StreamError, StreamReader, encode_text, validate_property,

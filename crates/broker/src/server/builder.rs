@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
-use rewire_protocol::{LinkConfig, WireFormatOffer};
+use rewire_protocol::{LinkConfig, Peer, WireFormatOffer};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
@@ -171,7 +171,7 @@ impl BrokerBuilder {
         }
         let max_frame_size = i64::try_from(limits.max_frame_size).ok();
         let offer = WireFormatOffer { max_frame_size, ..WireFormatOffer::default() };
-        (LinkConfig { offer, ..LinkConfig::default() }, limits)
+        (LinkConfig { offer, peer: Peer::Client, ..LinkConfig::default() }, limits)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::{
     Command, ConsumerId, ExceptionResponse, Limits, LinkConfig, LinkCore, LinkEvent, Message,
-    MessageDispatch, MessageKind, ProducerId, Response, Throwable,
+    MessageDispatch, MessageKind, ProducerId, QUESTION_ID, Response, Throwable,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,7 +44,8 @@ impl Peer {
     /// Takes the next connection, whenever it comes, and does the handshake, if the client does.
     pub(super) async fn accept_or_not(&self) -> Option<Client> {
         let (stream, _) = self.listener.accept().await.unwrap();
-        let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+        let config = LinkConfig { peer: rewire_protocol::Peer::Client, ..LinkConfig::default() };
+        let core = LinkCore::new(now(), config, Limits::DEFAULT).unwrap();
         let mut client = Client { stream, core };
         let opened = client.event().await?;
         assert!(matches!(opened, LinkEvent::Opened { .. }), "{opened:?}");
@@ -53,10 +54,16 @@ impl Peer {
 }
 
 impl Client {
-    /// What comes next; `None` when the client has closed.
+    /// What comes next, the link's own questions being answered; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
             let event = self.core.poll_event(now()).unwrap();
+            if let Some(LinkEvent::Command(question)) = &event
+                && question.command_id() == QUESTION_ID
+            {
+                self.answer(question).await;
+                continue;
+            }
             self.flush().await;
             if event.is_some() {
                 return event;

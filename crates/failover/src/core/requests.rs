@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Command, Throwable};
+use rewire_protocol::{Command, QUESTION_ID, Throwable};
 
 use super::after;
 use super::io::{Completion, LinkId, RequestId};
@@ -119,6 +119,10 @@ impl Requests {
             self.entries.push_back((self.next, Some(entry)));
         }
         self.next += 1;
+        // The link's own questions have this one.
+        if self.next_number() == QUESTION_ID {
+            self.next += 1;
+        }
     }
 
     /// Takes out the request with this number.
@@ -225,6 +229,20 @@ mod tests {
         assert_eq!(requests.take(2).map(|entry| entry.id), Some(RequestId(1)));
         assert_eq!(requests.next_number(), 4);
         assert_eq!((requests.len(), requests.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn no_request_has_the_number_of_the_links_own_questions() {
+        let mut requests = Requests::new();
+        requests.next = u64::from(QUESTION_ID.cast_unsigned()) - 1;
+        let last = entry(&requests, 1);
+        requests.push(Some(last));
+        let after = entry(&requests, 2);
+        assert_eq!(requests.next_number(), QUESTION_ID + 1);
+        requests.push(Some(after));
+        assert!(requests.take(QUESTION_ID).is_none());
+        assert_eq!(requests.take(QUESTION_ID + 1).map(|entry| entry.id), Some(RequestId(2)));
+        assert_eq!(requests.take(i32::MAX).map(|entry| entry.id), Some(RequestId(1)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Str, WireFormatOffer};
+use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Peer, Str, WireFormatOffer};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -315,6 +315,7 @@ fn link_config(options: &TransportOptions, detect_timeout: Option<Duration>) -> 
             first_check
         },
         use_inactivity_monitor: tcp.use_inactivity_monitor,
+        peer: Peer::Broker,
         detect_timeout,
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, ExceptionResponse, Limits, LinkConfig, LinkCore,
-    LinkEvent, Message, MessageAck, MessageDispatch, Response, Throwable,
+    LinkEvent, Message, MessageAck, MessageDispatch, Peer, QUESTION_ID, Response, Throwable,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +19,7 @@ mod credentials;
 mod deadlines;
 mod incidents;
 mod pipes;
+mod questions;
 mod silence;
 #[cfg(feature = "tls")]
 mod tls;
@@ -59,7 +60,8 @@ impl ScriptedBroker {
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Does the handshake.
     async fn greet(stream: S) -> Self {
-        let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
+        let config = LinkConfig { peer: Peer::Client, ..LinkConfig::default() };
+        let core = LinkCore::new(now(), config, Limits::DEFAULT).unwrap();
         let mut client = Self { stream, core };
         let LinkEvent::Opened { .. } = client.event().await.unwrap() else {
             panic!("no handshake")
@@ -67,10 +69,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         client
     }
 
-    /// What comes next; `None` when the client has closed.
+    /// What comes next, the link's own questions being answered; `None` when the client has closed.
     async fn event(&mut self) -> Option<LinkEvent> {
         loop {
             let event = self.core.poll_event(now()).unwrap();
+            if let Some(LinkEvent::Command(question)) = &event
+                && question.command_id() == QUESTION_ID
+            {
+                self.answer(question).await;
+                continue;
+            }
             self.flush().await;
             if event.is_some() {
                 return event;

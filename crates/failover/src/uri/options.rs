@@ -88,8 +88,8 @@ option_set! {
         /// such limit; the broker's own `connectionTimeout` holds either way.
         connect_timeout: Option<Duration> = None, "connectTimeout", MILLIS_OR_OFF;
         /// Ours: how long a link may be silent before it counts as lost, standbys too. After a third
-        /// of it the broker is asked for a sign of life, which every ActiveMQ gives, but for one that
-        /// holds up a producer (its flow control). 0 leaves silence to the inactivity monitor.
+        /// of it the broker is asked for a sign of life, which every broker gives, but for one that
+        /// holds up a producer (its flow control) or is busy elsewhere: a JVM under load pauses. 0 leaves silence to the inactivity monitor.
         detect_timeout: Option<Duration> = None, "detectTimeout", MILLIS_OR_OFF;
         /// Ours: how long a request may wait for its answer, failovers included. Then it ends as not sent
         /// or in doubt, and is not sent again. 0 is for ever.

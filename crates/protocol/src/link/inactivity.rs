@@ -1,17 +1,16 @@
 //! The inactivity monitor: when to give a sign of life, and when to give up on the peer.
 //!
 //! Java checks in intervals and notices silence after one to two durations. Here silence is noticed
-//! when the duration is over, to the millisecond: a peer that follows Java sends its first keep-alive of
+//! when the duration is over, to the millisecond: a broker that follows Java sends its first keep-alive of
 //! its own only after the initial delay, so it is asked for a sign of life before, and whatever comes is
-//! one. It is asked only when it is silent: ActiveMQ answers beside the lock of its other writes, and
-//! garbles its stream when it is writing at that moment.
+//! one. It is asked only when it is silent. A client is not asked, and given the initial delay more.
 //!
 //! What does not count as the peer's silence: the time in which we do not read, the time in which a
 //! question is still on our side, and the time in which this process did not run.
 
 use std::time::{Duration, Instant};
 
-use super::offer::{LinkConfig, WireFormatOffer};
+use super::offer::{LinkConfig, Peer, WireFormatOffer};
 
 /// Longer than any connection; what is agreed on beyond it makes no difference.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
@@ -47,8 +46,10 @@ pub(super) struct Inactivity {
     keep_alive_after: Option<Duration>,
     last_read: Instant,
     last_written: Instant,
-    /// When a keep-alive was queued last.
+    /// When a keep-alive, or a question, was queued last.
     last_keep_alive: Instant,
+    /// Until when the peer need not have begun to send keep-alives, where it is not asked for them.
+    begins: Option<Instant>,
     /// What the peer was asked and has not answered, neither so nor with anything else.
     question: Option<Question>,
     is_paused: bool,
@@ -78,7 +79,7 @@ struct Question {
 pub(super) enum Due {
     Nothing,
     KeepAlive,
-    /// A keep-alive that wants an answer; [`Inactivity::on_asked`] is to be told.
+    /// The peer is to be asked for a sign of life; [`Inactivity::on_asked`] is to be told.
     Question,
     Death {
         silence: Duration,
@@ -89,29 +90,30 @@ pub(super) enum Due {
 impl Inactivity {
     pub(super) fn new(now: Instant, config: &LinkConfig, peer: &WireFormatOffer) -> Self {
         let ours = &config.offer;
-        let agreed = |ours: Option<i64>, theirs: Option<i64>| {
-            let least = ours.unwrap_or(0).min(theirs.unwrap_or(0)).max(0);
-            Duration::from_millis(least.cast_unsigned()).min(LONGEST)
-        };
-        let duration = agreed(ours.max_inactivity_duration, peer.max_inactivity_duration);
+        let is_broker = config.peer == Peer::Broker;
+        let duration = agreed_on([ours, peer].map(|offer| offer.max_inactivity_duration));
         let duration = (config.use_inactivity_monitor && !duration.is_zero()).then_some(duration);
         let agreed = duration.map(|limit| Watch {
             limit,
             ask_after: limit * 2 / 3,
             name: SilenceLimit::MaxInactivityDuration,
         });
-        let detect = config.detect_timeout.map(|limit| limit.min(LONGEST)).map(|limit| Watch {
+        let detect = config.detect_timeout.filter(|_| is_broker);
+        let detect = detect.map(|limit| limit.min(LONGEST)).map(|limit| Watch {
             limit,
             // It is short: what is left of it is the time that the peer has to answer.
             ask_after: limit / 3,
             name: SilenceLimit::DetectTimeout,
         });
+        let delays = [ours, peer].map(|offer| offer.max_inactivity_duration_inital_delay);
+        let begins = (!is_broker).then(|| now + agreed_on(delays));
         Self {
             watches: [agreed, detect].into_iter().flatten().collect(),
             keep_alive_after: duration.map(|duration| duration / 3),
             last_read: now,
             last_written: now,
             last_keep_alive: now,
+            begins,
             question: None,
             is_paused: false,
             forgiven: None,
@@ -133,7 +135,8 @@ impl Inactivity {
         }
     }
 
-    pub(super) const fn on_keep_alive(&mut self) {
+    /// What was asked for has come.
+    pub(super) const fn on_answer(&mut self) {
         self.question = None;
     }
 
@@ -158,7 +161,8 @@ impl Inactivity {
 
     /// When the peer has been silent for too long.
     fn death(&self, watch: &Watch) -> Instant {
-        let mut counts_from = self.last_read;
+        let mut counts_from =
+            self.begins.map_or(self.last_read, |begins| begins.max(self.last_read));
         let time_to_answer = watch.limit - watch.ask_after;
         let mut not_before = counts_from;
         if let Some(question) = self.open_question() {
@@ -185,7 +189,7 @@ impl Inactivity {
 
     /// When to ask the peer for a sign of life: once in each silence.
     fn next_question(&self) -> Option<Instant> {
-        if self.is_paused || self.open_question().is_some() {
+        if self.is_paused || self.begins.is_some() || self.open_question().is_some() {
             return None;
         }
         let first = self.watches.iter().map(|watch| watch.ask_after).min()?;
@@ -218,4 +222,10 @@ impl Inactivity {
         }
         Due::Nothing
     }
+}
+
+/// The lower of two properties in milliseconds; one that is not there is 0.
+fn agreed_on(millis: [Option<i64>; 2]) -> Duration {
+    let least = millis.map(Option::unwrap_or_default).into_iter().min().unwrap_or_default().max(0);
+    Duration::from_millis(least.cast_unsigned()).min(LONGEST)
 }

@@ -13,15 +13,18 @@
 
 mod inactivity;
 mod offer;
+mod question;
 
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
 pub use self::inactivity::SilenceLimit;
-pub use self::offer::{LinkConfig, WireFormatOffer};
+pub use self::offer::{LinkConfig, Peer, WireFormatOffer};
+pub use self::question::QUESTION_ID;
 
 use self::inactivity::{Due, Inactivity};
+use self::question::Asking;
 use crate::command::{Command, KeepAliveInfo};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::frame::FrameReader;
@@ -75,7 +78,7 @@ pub enum LinkEvent {
         /// What the peer said of itself.
         peer: Box<WireFormatOffer>,
     },
-    /// A command from the peer. Keep-alives are not among them.
+    /// A command from the peer. Keep-alives are not among them, nor what answers the link's own questions.
     Command(Command),
 }
 
@@ -108,6 +111,7 @@ struct Open {
     encoder: Encoder,
     decoder: Decoder,
     inactivity: Inactivity,
+    asking: Asking,
     /// Without size prefixes frames cannot be cut apart before they are read.
     unprefixed: Option<BytesMut>,
 }
@@ -156,7 +160,7 @@ impl LinkCore {
         polled.inspect_err(|error| self.state = State::Dead(error.clone()))
     }
 
-    /// Queues a command behind what is to be sent already.
+    /// Queues a command behind what is to be sent already. Its number must not be [`QUESTION_ID`].
     ///
     /// # Errors
     ///
@@ -169,18 +173,21 @@ impl LinkCore {
         let State::Open(open) = &mut self.state else { return Ok(()) };
         let before = self.out.len();
         open.encoder.encode(command, &mut self.out)?;
+        open.asking.on_sent(command);
         self.queued += (self.out.len() - before) as u64;
         Ok(())
     }
 
     /// Queues a sign of life; a keep-alive has nothing that could fail to be written.
-    fn keep_alive(&mut self, response_required: bool) {
-        let _ = self.send(&KeepAliveInfo { command_id: 0, response_required }.into());
+    fn keep_alive(&mut self) {
+        let _ = self.send(&KeepAliveInfo::default().into());
     }
 
-    /// Asks the peer for a sign of life.
+    /// Asks the peer for a sign of life; there is nothing in a question either that could fail.
     fn ask(&mut self, now: Instant) {
-        self.keep_alive(true);
+        let State::Open(open) = &mut self.state else { return };
+        let question = open.asking.ask();
+        let _ = self.send(&question);
         if let State::Open(open) = &mut self.state {
             open.inactivity.on_asked(now, self.queued);
         }
@@ -224,7 +231,7 @@ impl LinkCore {
         }
     }
 
-    /// The time has come: sends a keep-alive if one is due.
+    /// The time has come: sends a keep-alive, or a question, if one is due.
     ///
     /// Read first what waits in the socket: what was not read cannot be known to be there. Called
     /// more than 50 ms late, it lets the peer have the time to answer once more before it gives up:
@@ -241,7 +248,7 @@ impl LinkCore {
             State::Open(open) => match open.inactivity.handle_timeout(now) {
                 Due::Nothing => return Ok(()),
                 Due::KeepAlive => {
-                    self.keep_alive(false);
+                    self.keep_alive();
                     return Ok(());
                 }
                 Due::Question => {
@@ -287,9 +294,9 @@ impl LinkCore {
         let unprefixed = (!format.size_prefix).then(BytesMut::new);
         let inactivity = Inactivity::new(now, &self.config, &peer);
         let encoder = Encoder::new(format);
-        // Nothing is asked here: ActiveMQ answers a keep-alive beside the lock of its other writes, and
-        // garbles its stream when it is writing at that moment, as it is when a link opens.
-        self.state = State::Open(Box::new(Open { encoder, decoder, inactivity, unprefixed }));
+        let asking = Asking::default();
+        self.state =
+            State::Open(Box::new(Open { encoder, decoder, inactivity, asking, unprefixed }));
         Ok(Some(LinkEvent::Opened { format, peer: Box::new(peer) }))
     }
 
@@ -310,14 +317,12 @@ impl LinkCore {
                 }
             };
             match command {
-                // Java's null command says nothing.
-                None => {}
-                Some(Command::KeepAliveInfo(keep_alive)) => {
-                    open.inactivity.on_keep_alive();
-                    if keep_alive.response_required {
-                        self.keep_alive(false);
-                    }
+                Some(Command::KeepAliveInfo(KeepAliveInfo { response_required: true, .. })) => {
+                    self.keep_alive();
                 }
+                // Java's null command says nothing.
+                None | Some(Command::KeepAliveInfo(_)) => {}
+                Some(command) if open.asking.is_answer(&command) => open.inactivity.on_answer(),
                 // Java would negotiate again, in the middle of everything.
                 Some(Command::WireFormatInfo(_)) => return Err(LinkError::Renegotiation),
                 Some(command) => return Ok(Some(LinkEvent::Command(command))),

@@ -20,9 +20,23 @@ pub struct LinkConfig {
     pub handshake_timeout: Duration,
     /// Whether silence is noticed and keep-alives are sent, as both sides agree. Default true.
     pub use_inactivity_monitor: bool,
-    /// How long the peer may be silent, whatever was agreed on: after a third of it the peer is asked
-    /// for a sign of life, which every ActiveMQ gives. Default none.
+    /// Who is on the other end. Default a broker.
+    pub peer: Peer,
+    /// How long a broker may be silent, whatever was agreed on: after a third of it, it is asked for a
+    /// sign of life. Not for a client, which cannot be asked. Default none.
     pub detect_timeout: Option<Duration>,
+}
+
+/// Who is on the other end of a link, and with that whether it can be asked for a sign of life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Peer {
+    /// A broker, which answers every request.
+    #[default]
+    Broker,
+    /// A client, which answers none. Java's client would answer a keep-alive, but beside the lock of its
+    /// other writes: bytes of either can get lost. It is waited for as Java's broker waits, whose
+    /// first check comes after `maxInactivityDurationInitalDelay`.
+    Client,
 }
 
 impl Default for LinkConfig {
@@ -32,6 +46,7 @@ impl Default for LinkConfig {
             minimum_version: 1,
             handshake_timeout: Duration::from_secs(10),
             use_inactivity_monitor: true,
+            peer: Peer::Broker,
             detect_timeout: None,
         }
     }
