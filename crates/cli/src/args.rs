@@ -6,27 +6,62 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rewire_broker::testkit::Direction;
 
+use crate::bench::BenchArgs;
+
 /// Send and receive messages through ActiveMQ brokers that may die meanwhile.
 ///
-/// URI is failover:(tcp://a:61616,tcp://b:61616)?option=value, or one broker's address.
+/// URI is failover:(tcp://a:61616,tcp://b:61616)?option=value, or one broker's address. The first goes on to
+/// the next broker when one dies, and waits while there is none; the second ends with its broker.
 /// DEST is queue://NAME, topic://NAME, or a bare name for a queue.
+///
+/// Exit codes: 0 done, 1 not or not all of it, 2 the command line or the URI cannot be used.
 #[derive(Debug, Parser)]
-#[command(name = "rewire", version, arg_required_else_help = true)]
+#[command(name = "rewire", version, arg_required_else_help = true, after_help = FIRST_STEPS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
+const FIRST_STEPS: &str = "\
+First steps:
+  rewire broker --memory                                           a broker, in one terminal
+  rewire receive tcp://localhost:61616 GREETINGS                   a receiver, in another
+  rewire send tcp://localhost:61616 GREETINGS hello                a message, in a third
+  rewire doctor 'failover:(tcp://a:61616,ssl://b:61617)'           why a cluster cannot be reached";
+
+const SENDING: &str = "\
+Examples:
+  rewire send tcp://localhost:61616 ORDERS '12 anvils' --property region=eu
+  rewire send 'failover:(tcp://a:61616,tcp://b:61616)' ORDERS --count 100000 --size 1024 --mode pipelined
+  rewire send tcp://localhost:61616 topic://LINES --stdin < file
+
+A message is confirmed when a broker has it, failed when it was refused or never left, and in doubt when it left
+and no answer came. Exit code 1 when not all were confirmed.";
+
+const RECEIVING: &str = "\
+Examples:
+  rewire receive tcp://localhost:61616 ORDERS --count 10 --ack individual
+  rewire receive tcp://localhost:61616 ORDERS --selector \"region = 'eu'\" --idle-timeout 5s
+  rewire receive tcp://localhost:61616 topic://PRICES --durable prices --client-id billing
+
+Without --count and --idle-timeout it goes on until SIGINT. Messages go to stdout, the summary to stderr; with
+--json only the summary goes to stdout. Missing, twice and out of order are told of messages that `rewire send
+--count` numbered.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Send messages, and say what became of each
+    #[command(after_help = SENDING)]
     Send(SendArgs),
     /// Receive messages, and say which are missing or came twice
+    #[command(after_help = RECEIVING)]
     Receive(ReceiveArgs),
     /// Look at what is in a queue, and leave it there
     Browse(BrowseArgs),
     /// Send one message and wait for its reply
     Request(RequestArgs),
+    /// Measure throughput, latency or recovery, or soak a cluster for hours
+    Bench(BenchArgs),
     /// Look at each broker of a URI, step by step, and say what is wrong
     Doctor(DoctorArgs),
     /// Show what happens to the connection and to the cluster, as it happens
@@ -37,6 +72,21 @@ pub(crate) enum Verb {
     Broker(BrokerArgs),
     /// Stand between clients and a broker, and fail as networks do
     Proxy(ProxyArgs),
+    /// Print what makes a shell complete this command line
+    Completions(CompletionsArgs),
+}
+
+/// Prints a script for the shell; where it goes:
+///
+///   bash  rewire completions bash > ~/.local/share/bash-completion/completions/rewire
+///   zsh   rewire completions zsh > a folder of $fpath, as _rewire
+///   fish  rewire completions fish > ~/.config/fish/completions/rewire.fish
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Faults come from flags to begin with, and then from lines of standard input:
@@ -328,7 +378,7 @@ pub(crate) enum Ack {
 }
 
 /// Reads `500ms`, `5s`, `2m` or `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let ms_each = match unit {

@@ -10,6 +10,12 @@ pub(crate) fn now_ns() -> u64 {
     s * 1_000_000_000 + ns
 }
 
+/// CPU that this program has used.
+pub(crate) fn cpu_ns() -> u64 {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    used.tv_sec.cast_unsigned() * 1_000_000_000 + used.tv_nsec.cast_unsigned()
+}
+
 /// Nanoseconds as seconds.
 #[expect(clippy::cast_precision_loss, reason = "a duration for people")]
 pub(crate) fn seconds(ns: u64) -> f64 {

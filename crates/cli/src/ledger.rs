@@ -14,8 +14,8 @@ pub(crate) struct Ledger {
 }
 
 /// Numbers seen, as ranges: from the first to the last of each.
-#[derive(Debug, Default)]
-struct Numbers {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Numbers {
     ranges: BTreeMap<u64, u64>,
     count: u64,
 }
@@ -52,12 +52,32 @@ impl Ledger {
 }
 
 impl Numbers {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// How many of these are not among the others.
+    pub(crate) fn absent_from(&self, others: &Self) -> u64 {
+        let shared = |(&first, &last): (&u64, &u64)| {
+            // Only the range that begins before the first can reach into it.
+            let from = others.ranges.range(..=first).next_back().map_or(first, |(from, _)| *from);
+            let near = others.ranges.range(from..=last);
+            near.map(|(&from, &to)| {
+                let (from, to) = (from.max(first), to.min(last));
+                if from <= to { to - from + 1 } else { 0 }
+            })
+            .sum::<u64>()
+        };
+        self.count - self.ranges.iter().map(shared).sum::<u64>()
+    }
+
     fn highest(&self) -> Option<u64> {
         self.ranges.last_key_value().map(|(_, last)| *last)
     }
 
     /// Adds a number; false when it was there.
-    fn insert(&mut self, seq: u64) -> bool {
+    pub(crate) fn insert(&mut self, seq: u64) -> bool {
         let before = self.ranges.range(..=seq).next_back().map(|(first, last)| (*first, *last));
         if before.is_some_and(|(_, last)| seq <= last) {
             return false;
@@ -111,6 +131,26 @@ mod tests {
         let mut ledger = ledger(&[0, 1]);
         ledger.note(Some(("q", 0)), true);
         assert_eq!((ledger.distinct, ledger.duplicates, ledger.redelivered), (3, 0, 1));
+    }
+
+    #[test]
+    fn what_is_absent_is_counted_over_ranges_that_overlap_in_any_way() {
+        let numbers = |these: &[u64]| {
+            let mut numbers = Numbers::default();
+            these.iter().for_each(|seq| assert!(numbers.insert(*seq)));
+            numbers
+        };
+        let wanted = numbers(&[1, 2, 3, 4, 7, 9, 10]);
+        for (found, absent) in [
+            (vec![], 7),
+            (vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 0),
+            (vec![0, 1], 6),
+            (vec![2, 3], 5),
+            (vec![4, 5, 6, 7, 8, 9], 4),
+            (vec![5, 6, 8, 11], 7),
+        ] {
+            assert_eq!(wanted.absent_from(&numbers(&found)), absent, "{found:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 mod args;
 mod batch;
+mod bench;
 mod broker;
 mod browse;
 mod clock;
+mod completions;
 mod doctor;
 mod event;
 mod ledger;
@@ -37,10 +39,12 @@ fn main() -> ExitCode {
             Verb::Receive(args) => receive::run(args).await,
             Verb::Browse(args) => browse::run(args).await,
             Verb::Request(args) => request::run(args).await,
+            Verb::Bench(args) => bench::run(args).await,
             Verb::Doctor(args) => doctor::run(args).await,
             Verb::Watch(args) => watch::run(args).await,
             Verb::Uri(args) => uri::run(&args),
             Verb::Broker(args) => broker::run(args).await,
+            Verb::Completions(args) => completions::run(&args),
             Verb::Proxy(args) => proxy::run(args).await,
         }
     });

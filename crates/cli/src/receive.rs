@@ -58,7 +58,7 @@ pub(crate) async fn run(args: ReceiveArgs) -> Result<bool, Failure> {
     Ok(reached && error.is_none())
 }
 
-const fn ack_mode(ack: Ack) -> AckMode {
+pub(crate) const fn ack_mode(ack: Ack) -> AckMode {
     match ack {
         Ack::Client => AckMode::Client,
         Ack::Individual => AckMode::Individual,
@@ -214,11 +214,15 @@ impl Receiver {
 }
 
 /// The properties `pid` and `seq`, if the message has both.
-fn number(message: &Message) -> Option<(String, u64)> {
-    let value = |name| message.property_value(name).ok().flatten();
-    let pid = value("pid")?.as_string().ok()??.to_str().into_owned();
-    let seq = value("seq").as_ref().map(Primitive::as_long)?.ok()?;
+pub(crate) fn number(message: &Message) -> Option<(String, u64)> {
+    let pid = property(message, "pid")?.as_string().ok()??.to_str().into_owned();
+    let seq = property(message, "seq").as_ref().map(Primitive::as_long)?.ok()?;
     Some((pid, u64::try_from(seq).ok()?))
+}
+
+/// A property, if the message has it and it can be read.
+pub(crate) fn property(message: &Message, name: &str) -> Option<Primitive> {
+    message.property_value(name).ok().flatten()
 }
 
 pub(crate) fn show(message: &Message) {

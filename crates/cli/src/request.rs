@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use rewire::Message;
+use rewire::{ErrorKind, Message};
 
 use crate::args::RequestArgs;
 use crate::browse::to_json;
@@ -22,7 +22,13 @@ pub(crate) async fn run(args: RequestArgs) -> Result<bool, Failure> {
     let reply = requester.request(message, args.timeout).await;
     drop(requester);
     let _ = run.connection.close().await;
-    let reply = reply?;
+    let reply = reply.map_err(|error| match error.kind() {
+        ErrorKind::Timeout => Failure::failed(format!(
+            "{error}; does anyone answer at {}? --timeout waits longer than {:?}",
+            args.destination, args.timeout
+        )),
+        _ => error.into(),
+    })?;
     if args.json {
         // Nobody may be reading.
         let _ = writeln!(std::io::stdout(), "{}", to_json(&reply, 0));

@@ -50,15 +50,22 @@ impl From<Error> for Failure {
 
 /// An error with the next thing to try.
 pub(crate) fn with_advice(error: &Error) -> String {
-    let kind = error.kind();
-    let advice = if kind == ErrorKind::Security {
-        "; check --user, --password-env and the rights of the user"
-    } else if kind == ErrorKind::Unreachable {
-        "; is a broker running at the address of the URI?"
-    } else {
-        ""
-    };
-    format!("{error}{advice}")
+    format!("{error}{}", advice(error))
+}
+
+fn advice(error: &Error) -> &'static str {
+    let said = error.broker_exception().map(|said| said.class.to_str().into_owned());
+    if said.is_some_and(|class| class.ends_with("InvalidSelectorException")) {
+        return "; a selector looks like \"region = 'eu' AND size > 3\"";
+    }
+    match error.kind() {
+        ErrorKind::Security => "; check --user, --password-env and the rights of the user",
+        ErrorKind::Unreachable => "; `rewire doctor URI` looks at each broker, step by step",
+        ErrorKind::Timeout => {
+            "; the option timeout of the URI says how long a broker is waited for"
+        }
+        _ => "",
+    }
 }
 
 pub(crate) fn complain(message: &str) {
@@ -115,9 +122,7 @@ impl Run {
             if matches!(event, Event::Interrupted { .. }) {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
-            if is_watched {
-                tell(&event);
-            }
+            tell(&event, is_watched);
         });
         let connection = tokio::select! {
             connected = builder => connected?,
@@ -139,11 +144,14 @@ fn password(access: &Access) -> Result<String, Failure> {
     })
 }
 
-/// Says what keeps a run waiting, and not every attempt of it.
-fn tell(event: &Event) {
+/// Says what keeps a run waiting, and not every attempt of it; to a file only what may keep it waiting for ever.
+fn tell(event: &Event, is_watched: bool) {
     let is_news = match event {
-        Event::Interrupted { .. } | Event::Rebalancing { .. } | Event::Resumed { .. } => true,
-        Event::AttemptFailed { round, .. } => *round == 1 || round % 10 == 0,
+        Event::Interrupted { .. } | Event::Rebalancing { .. } | Event::Resumed { .. } => is_watched,
+        // Where only one round is allowed, the error says it.
+        Event::AttemptFailed { round, .. } => {
+            *round == if is_watched { 1 } else { 2 } || round % 10 == 0
+        }
         _ => false,
     };
     if let Some(line) = event::sentence(event).filter(|_| is_news) {

@@ -167,7 +167,7 @@ impl Source {
 }
 
 /// Text of this many bytes.
-fn pattern(size: usize) -> String {
+pub(crate) fn pattern(size: usize) -> String {
     ('a'..='z').cycle().take(size).collect()
 }
 
