@@ -5,6 +5,7 @@
 //! - [`core`]: the machine that decides; no socket, no clock, no disk.
 //! - [`selector`]: which messages a consumer wants.
 //! - [`store`]: what survives a broker, and where it is kept.
+//! - `settings`: the broker as a TOML file describes it, behind the feature of that name.
 //! - `server`: the shell with the sockets, behind the default feature `tokio`: [`Broker`].
 //! - `testkit`: what tests of applications need, behind the feature `testkit`.
 
@@ -12,12 +13,14 @@ pub mod core;
 pub mod selector;
 #[cfg(feature = "tokio")]
 mod server;
+#[cfg(feature = "settings")]
+pub mod settings;
 pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
 #[cfg(feature = "tokio")]
-pub use server::{Broker, BrokerBuilder, StartError};
+pub use server::{Broker, BrokerBuilder, ListenerConfig, StartError};
 #[cfg(feature = "redb")]
 pub use store::DiskStore;
 pub use store::MemoryStore;

@@ -132,12 +132,15 @@ pub(crate) struct ProxyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BrokerArgs {
-    /// Listen here: tcp://127.0.0.1:61616; port 0 for any that is free; may be repeated
-    #[arg(long, value_name = "URI", default_value = "tcp://127.0.0.1:61616")]
+    /// Read settings from a TOML file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen here; port 0 for any that is free; may be repeated [default: tcp://127.0.0.1:61616]
+    #[arg(long, value_name = "URI")]
     pub(crate) listen: Vec<String>,
-    /// The broker's name
-    #[arg(long, value_name = "NAME", default_value = "localhost")]
-    pub(crate) name: String,
+    /// The broker's name [default: localhost]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// Keep everything in memory; nothing is left when the broker ends
     #[arg(long)]
     pub(crate) memory: bool,
@@ -147,9 +150,6 @@ pub(crate) struct BrokerArgs {
     /// Keep persistent messages and durable subscriptions in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
-    /// Read settings from a TOML file (not there yet)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
     /// Tell clients of the cluster's brokers (not there yet)
     #[arg(long)]
     pub(crate) update_cluster_clients: bool,

@@ -2,32 +2,33 @@
 
 use std::io::Write;
 
-use rewire_broker::{Broker, DiskStore, StartError};
+use rewire_broker::settings::{ClusterSettings, NetworkConnectorSettings, Settings, StoreSettings};
+use rewire_broker::{DiskStore, ListenerConfig, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::BrokerArgs;
 use crate::run::Failure;
 
+/// Where clients come in when nobody says.
+const DEFAULT_LISTEN: &str = "tcp://127.0.0.1:61616";
+
 /// Runs until SIGTERM or SIGINT, then stops in order.
 pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
-    refuse_what_is_not_there(&args)?;
+    let settings = settings(args)?;
     let fail = |error: std::io::Error| Failure::failed(format!("no signal can be heard: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(fail)?;
-    let mut builder = Broker::builder().name(&args.name);
-    if let Some(folder) = &args.data {
-        let store = DiskStore::open(folder)
-            .map_err(|error| Failure::failed(format!("--data {}: {error}", folder.display())))?;
+    let store = settings.store.clone();
+    let mut builder = settings.into_builder();
+    if let Some(StoreSettings::Folder(folder)) = store {
+        let store = DiskStore::open(&folder)
+            .map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))?;
         builder = builder.store(store);
     }
-    for uri in &args.listen {
-        builder = builder.listen(uri);
-    }
-    for user in args.users {
-        builder = builder.user(user.name, user.password);
-    }
     let broker = builder.start().await.map_err(|error| match error {
-        StartError::Address { .. } => Failure::usage(format!("--listen {error}")),
+        StartError::Address { .. } | StartError::RightsWithoutUsers => {
+            Failure::usage(error.to_string())
+        }
         error => Failure::failed(error.to_string()),
     })?;
     let mut stdout = std::io::stdout();
@@ -44,21 +45,59 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// What the file says, and what the flags say instead.
+fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
+    let mut settings = match &args.config {
+        Some(file) => {
+            Settings::read(file).map_err(|error| Failure::usage(format!("--config {error}")))?
+        }
+        None => Settings::default(),
+    };
+    if let Some(name) = args.name {
+        settings.config.name = name;
+    }
+    if args.memory {
+        settings.store = Some(StoreSettings::Memory);
+    } else if let Some(folder) = args.data {
+        settings.store = Some(StoreSettings::Folder(folder));
+    }
+    if settings.store.is_none() {
+        return Err(Failure::usage("give --data DIR to keep messages there, or --memory"));
+    }
+    if !args.listen.is_empty() {
+        settings.listeners = args.listen.into_iter().map(ListenerConfig::new).collect();
+    } else if settings.listeners.is_empty() {
+        settings.listeners.push(ListenerConfig::new(DEFAULT_LISTEN));
+    }
+    for user in args.users {
+        settings.config.users.insert(user.name, user.password);
+    }
+    let cluster = &mut settings.cluster;
+    cluster.update_cluster_clients |= args.update_cluster_clients;
+    cluster.rebalance_cluster_clients |= args.rebalance_cluster_clients;
+    cluster.update_cluster_clients_on_remove |= args.update_cluster_clients_on_remove;
+    if args.update_cluster_filter.is_some() {
+        cluster.update_cluster_filter = args.update_cluster_filter;
+    }
+    if !args.network_connector.is_empty() {
+        let connectors = args.network_connector.into_iter();
+        cluster.network_connectors = connectors.map(NetworkConnectorSettings::new).collect();
+    }
+    refuse_what_is_not_there(&settings.cluster)?;
+    Ok(settings)
+}
+
 /// A setting that has no effect must not look as if it had.
-fn refuse_what_is_not_there(args: &BrokerArgs) -> Result<(), Failure> {
+fn refuse_what_is_not_there(cluster: &ClusterSettings) -> Result<(), Failure> {
     let asked = [
-        ("--config", args.config.is_some()),
-        ("--update-cluster-clients", args.update_cluster_clients),
-        ("--rebalance-cluster-clients", args.rebalance_cluster_clients),
-        ("--update-cluster-clients-on-remove", args.update_cluster_clients_on_remove),
-        ("--update-cluster-filter", args.update_cluster_filter.is_some()),
-        ("--network-connector", !args.network_connector.is_empty()),
+        ("updateClusterClients", cluster.update_cluster_clients),
+        ("rebalanceClusterClients", cluster.rebalance_cluster_clients),
+        ("updateClusterClientsOnRemove", cluster.update_cluster_clients_on_remove),
+        ("updateClusterFilter", cluster.update_cluster_filter.is_some()),
+        ("a network connector", !cluster.network_connectors.is_empty()),
     ];
     match asked.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::usage(format!("{flag} is not there yet"))),
-        None if !args.memory && args.data.is_none() => {
-            Err(Failure::usage("give --data DIR to keep messages there, or --memory"))
-        }
+        Some((what, _)) => Err(Failure::usage(format!("{what} is not there yet"))),
         None => Ok(()),
     }
 }

@@ -28,12 +28,11 @@ fn rewire() -> Command {
 
 impl Broker {
     fn start(listen: &str, data: &Path) -> Self {
-        let mut child = rewire()
-            .args(["broker", "--listen", listen, "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::run(rewire().args(["broker", "--listen", listen, "--data"]).arg(data))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let uri = line.trim().strip_prefix("READY ").expect("it is ready").to_owned();
@@ -94,8 +93,51 @@ fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
 
 #[test]
 fn what_is_not_there_is_refused() {
-    for arguments in [&["broker"][..], &["broker", "--memory", "--config", "x.toml"]] {
+    for arguments in [&["broker"][..], &["broker", "--memory", "--update-cluster-clients"]] {
         let output = rewire().args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn a_broker_is_what_its_file_says_and_its_flags_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let text = "name = 'filed'\ndata = 'store'\nlisten = 'tcp://127.0.0.1:0'\n\
+                [[user]]\nname = 'app'\npassword = 'secret'\n\
+                [[right]]\nqueue = 'OPEN'\nread = '*'\nwrite = '*'\nadmin = '*'\n";
+    std::fs::write(&file, text).unwrap();
+    let broker = Broker::run(rewire().args(["broker", "--config"]).arg(&file));
+    assert!(folder.path().join("store").is_dir(), "the store is beside the file");
+    let send = |queue: &str| {
+        rewire()
+            .args(["send", &broker.uri, queue, "hello", "--user", "app", "--password-env", "PW"])
+            .env("PW", "secret")
+            .output()
+            .unwrap()
+    };
+    assert!(send("OPEN").status.success());
+    let refused = send("SHUT");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("User app is not authorized to write to: queue://SHUT"), "{said}");
+
+    std::fs::write(&file, "memory = true\nlisten = 'udp://127.0.0.1:0'").unwrap();
+    let flags = ["--listen", "tcp://127.0.0.1:0"];
+    let broker = Broker::run(rewire().args(["broker", "--config"]).arg(&file).args(flags));
+    assert!(broker.uri.starts_with("tcp://127.0.0.1:"));
+}
+
+#[test]
+fn a_file_that_is_wrong_is_refused_with_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    std::fs::write(&file, "memory = true\nlimit = 5").unwrap();
+    let output = rewire().args(["broker", "--config"]).arg(&file).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        said.contains("broker.toml:2:1: there is no key `limit`: did you mean `limits`?"),
+        "{said}"
+    );
 }

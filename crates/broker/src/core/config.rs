@@ -1,8 +1,10 @@
 //! `BrokerConfig`: who the broker is, and what it allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+
+use super::rights::Right;
 
 /// Who the broker is, and how it behaves.
 #[derive(Clone)]
@@ -14,6 +16,13 @@ pub struct BrokerConfig {
     pub id: String,
     /// Users with their passwords. Anybody may connect while there is none.
     pub users: BTreeMap<String, String>,
+    /// The groups that users are in.
+    pub groups: BTreeMap<String, BTreeSet<String>>,
+    /// Whether who gives neither name nor password is let in all the same, as user `anonymous` of group
+    /// `anonymous`. Default false. Java: `anonymousAccessAllowed`.
+    pub anonymous_access: bool,
+    /// What users and groups may do. Everybody may do everything while there is none.
+    pub rights: Vec<Right>,
     /// Whether messages of a higher priority overtake others in a queue. Default true. Java:
     /// `prioritizedMessages`, off there.
     pub prioritized_messages: bool,
@@ -36,6 +45,12 @@ impl Default for BrokerConfig {
             name: "localhost".to_owned(),
             id: "ID:localhost".to_owned(),
             users: BTreeMap::new(),
+            groups: BTreeMap::from([(
+                "anonymous".to_owned(),
+                BTreeSet::from(["anonymous".to_owned()]),
+            )]),
+            anonymous_access: false,
+            rights: Vec::new(),
             prioritized_messages: true,
             advisory_support: true,
             persistent: false,
@@ -52,6 +67,9 @@ impl fmt::Debug for BrokerConfig {
             .field("name", &self.name)
             .field("id", &self.id)
             .field("users", &self.users.keys())
+            .field("groups", &self.groups)
+            .field("anonymous_access", &self.anonymous_access)
+            .field("rights", &self.rights)
             .field("prioritized_messages", &self.prioritized_messages)
             .field("advisory_support", &self.advisory_support)
             .field("persistent", &self.persistent)

@@ -10,7 +10,9 @@ use rewire_protocol::{
 use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output};
 use super::keys::{ConnectionKey, SubKey};
+use super::names;
 use super::registry::{Connection, Link, Producer};
+use super::rights::Operation;
 use super::timers::Timer;
 use super::{BrokerCore, after};
 
@@ -61,10 +63,15 @@ impl BrokerCore {
         let Some(id) = info.connection_id.clone() else {
             return Err(BrokerError::jms("a connection without a name"));
         };
-        self.check_password(&info)?;
+        self.authenticate(&info)?;
         if let Some(old) = self.registry.find(&id) {
             if self.registry.connection(old).is_some_and(|old| old.link == link) {
                 return Ok(());
+            }
+            let was = self.registry.connection(old).map(|old| old.info.user_name.clone());
+            if was.is_some_and(|was| was != info.user_name) {
+                let problem = format!("{id} is a connection of another user");
+                return Err(BrokerError::new(ErrorKind::Security, problem));
             }
             // The client has come back before its old link was known to be broken.
             self.take_over(old);
@@ -106,24 +113,6 @@ impl BrokerCore {
         self.event(Event::Connected { client_id: client_id.to_string(), peer });
         self.advise_connection(key);
         Ok(())
-    }
-
-    fn check_password(&self, info: &ConnectionInfo) -> Result<(), BrokerError> {
-        if self.config.users.is_empty() {
-            return Ok(());
-        }
-        let user = info.user_name.as_ref().map(|user| user.to_str()).unwrap_or_default();
-        let given = info.password.as_ref().map(|password| password.to_str()).unwrap_or_default();
-        let is_right = self
-            .config
-            .users
-            .get(&*user)
-            .is_some_and(|password| is_same_password(password.as_bytes(), given.as_bytes()));
-        if is_right {
-            return Ok(());
-        }
-        let problem = format!("User name [{user}] or password is invalid.");
-        Err(BrokerError::new(ErrorKind::Security, problem))
     }
 
     /// What a client hears once it is let in. Java: whoever says that it can be managed.
@@ -245,6 +234,8 @@ impl BrokerCore {
         }
         let by = connection.id.clone();
         if let Some(destination) = info.destination.clone() {
+            let members = names::members(&destination, self.config.limits.composite)?;
+            self.permit_all(key, Operation::Write, &members)?;
             self.count_producer(&destination, Some(&by), true)?;
         }
         let audit = self.departed.take(&id);
@@ -284,10 +275,4 @@ impl BrokerCore {
             self.outputs.push_back(Output::HangUp(link));
         }
     }
-}
-
-/// Compares without saying by its time how much is right.
-fn is_same_password(ours: &[u8], given: &[u8]) -> bool {
-    let differences = ours.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
-    ours.len() == given.len() && differences == 0
 }

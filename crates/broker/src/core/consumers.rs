@@ -11,6 +11,7 @@ use super::keys::{ConnectionKey, QueueKey, SubKey};
 use super::names;
 use super::queue::QueueKind;
 use super::reference::Dispatched;
+use super::rights::Operation;
 use super::subscription::{Seat, Stream, Subscription, Window};
 use crate::selector::Selector;
 
@@ -46,6 +47,7 @@ impl BrokerCore {
         let selector = read_selector(&info)?;
         let members = names::members(&destination, self.config.limits.composite)?;
         self.check_owner(connection, &members)?;
+        self.permit_all(connection, Operation::Read, &members)?;
         let durable = if is_durable(&info) {
             Some(self.durable_queue(connection, &info, selector.clone())?)
         } else {

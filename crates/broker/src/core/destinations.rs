@@ -10,6 +10,7 @@ use super::io::LinkId;
 use super::keys::{ConnectionKey, Map, QueueKey, SubKey, TopicKey};
 use super::names;
 use super::queue::{Queue, QueueKind};
+use super::rights::Operation;
 use super::topic::Topic;
 use crate::store::StoreWrite;
 
@@ -198,6 +199,7 @@ impl BrokerCore {
         let Some(destination) = &info.destination else {
             return Err(BrokerError::jms("a DestinationInfo without a destination"));
         };
+        self.permit_change(key, destination, info.operation_type)?;
         match info.operation_type {
             DestinationInfo::ADD if destination.kind.is_temporary() => {
                 self.add_temporary(key, destination)
@@ -213,6 +215,23 @@ impl BrokerCore {
                 self.remove_destination(destination)
             }
             other => Err(BrokerError::jms(format!("a DestinationInfo cannot ask for {other}"))),
+        }
+    }
+
+    /// Whether a client may make or remove a destination. Its own temporary ones it may always remove.
+    fn permit_change(
+        &self,
+        key: ConnectionKey,
+        destination: &Destination,
+        operation: i8,
+    ) -> Result<(), BrokerError> {
+        let owner = self.registry.connections.get(&key);
+        let is_own = owner.is_some_and(|owner| owner.temporary.contains(destination));
+        let exists = self.destinations.home(destination).is_some();
+        match operation {
+            DestinationInfo::REMOVE if !is_own => self.permit(key, Operation::Remove, destination),
+            DestinationInfo::ADD if !exists => self.permit(key, Operation::Create, destination),
+            _ => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`BrokerCore::handle`] takes what happened and says what to do. A command goes
 //! `commands` (which it is) - a room below (what it does) - `outputs`. The rooms:
 //! - `io`: what goes in and comes out; `config`: what is allowed; `error`: how a refusal is said;
+//! - `rights`: who is let in, and who may do what;
 //! - `registry`, `connect`: links, connections, sessions, producers; `consumers`: those that receive;
 //! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones;
 //! - `queue`, `topic`, `subscription`, `reference`: what waits where, and for whom;
@@ -32,6 +33,7 @@ mod pull;
 mod queue;
 mod reference;
 mod registry;
+mod rights;
 mod send;
 mod subscription;
 mod timers;
@@ -46,6 +48,7 @@ use rewire_protocol::{Destination, Message, TransactionId};
 pub use self::audit::ProducerAudit;
 pub use self::config::{BrokerConfig, BrokerLimits};
 pub use self::io::{Dispatch, Event, Input, LinkId, Now, Outgoing, Output, Ticket};
+pub use self::rights::Right;
 
 use self::audit::Departed;
 use self::destinations::Destinations;

@@ -12,6 +12,7 @@ use super::keys::{ConnectionKey, TopicKey};
 use super::names;
 use super::persist::{Route, Work};
 use super::reference::{Reference, is_expired, size};
+use super::rights::Operation;
 use crate::store::StoreWrite;
 
 /// Advisories that may wait for one consumer; the oldest are dropped.
@@ -70,6 +71,7 @@ impl BrokerCore {
         }
         message.broker_in_time = self.now.unix_ms;
         let members = names::members(&destination, self.config.limits.composite)?;
+        self.permit_all(connection, Operation::Write, &members)?;
         if message.transaction_id.is_some() {
             self.send_in_transaction(message, members, connection, producer, sequence)?;
             self.submit(work);

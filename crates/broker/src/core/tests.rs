@@ -9,6 +9,7 @@ mod dead_letters;
 mod durable;
 mod flow;
 mod queues;
+mod rights;
 mod temporary;
 mod topics;
 mod transactions;

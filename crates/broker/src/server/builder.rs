@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 
-use rewire_protocol::{LinkConfig, Peer, WireFormatOffer};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::address::ListenerConfig;
 use super::listener::Listener;
 use super::owner::Owner;
 use super::writer::Writer;
@@ -24,7 +23,7 @@ const ORDERS: usize = 16;
 #[derive(Default)]
 pub struct BrokerBuilder {
     config: BrokerConfig,
-    listen: Vec<String>,
+    listen: Vec<ListenerConfig>,
     store: Option<Box<dyn Store>>,
     max_frame_size: Option<usize>,
 }
@@ -41,6 +40,9 @@ pub enum StartError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Rights are given to users, and there is none: anybody could take any name.
+    #[error("rights need users: without them a client may give itself any name")]
+    RightsWithoutUsers,
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,8 +86,14 @@ impl BrokerBuilder {
     /// Listens on this address: `tcp://127.0.0.1:61616`; port 0 for any that is free. May be called
     /// several times.
     #[must_use]
-    pub fn listen(mut self, uri: impl Into<String>) -> Self {
-        self.listen.push(uri.into());
+    pub fn listen(self, uri: impl Into<String>) -> Self {
+        self.listener(ListenerConfig::new(uri))
+    }
+
+    /// Listens on this address, with limits of its own.
+    #[must_use]
+    pub fn listener(mut self, listener: ListenerConfig) -> Self {
+        self.listen.push(listener);
         self
     }
 
@@ -125,15 +133,10 @@ impl BrokerBuilder {
     ///
     /// Outside of a tokio runtime.
     pub async fn start(mut self) -> Result<Broker, StartError> {
-        let mut bound = Vec::new();
-        let mut seen = BTreeSet::new();
-        for uri in &self.listen {
-            let (listener, address) = bind(uri).await?;
-            let uri = published(uri, address);
-            if seen.insert(uri.clone()) {
-                bound.push((listener, address, uri));
-            }
+        if self.config.users.is_empty() && !self.config.rights.is_empty() {
+            return Err(StartError::RightsWithoutUsers);
         }
+        let (listeners, listening) = self.bind().await?;
         self.config.id = unique_id(&self.config.name);
         let (writer, stored, recovered) = match self.store.take() {
             None => (None, None, Recovered::default()),
@@ -150,50 +153,37 @@ impl BrokerBuilder {
         let (mode, follow) = watch::channel(Mode::Run);
         let (inbox, reports) = mpsc::channel(INBOX);
         let (orders, asked) = mpsc::channel(ORDERS);
-        let link_config = self.link_config();
         let limit = self.config.limits.connections;
-        let listeners = bound.iter().map(|(_, address, uri)| (*address, uri.clone())).collect();
         let clock = Clock::new();
         let core = BrokerCore::new(clock.now(), self.config, recovered);
-        let listening: Vec<Listener> = bound
-            .into_iter()
-            .map(|(listener, _, uri)| Listener { listener, uri, config: link_config.clone() })
-            .collect();
         let owner = Owner::new(core, clock, reports, asked, follow, writer, stored);
         let owner = tokio::spawn(owner.run(listening, inbox, limit));
         Ok(Broker { listeners, orders, mode, owner })
     }
 
-    fn link_config(&self) -> (LinkConfig, rewire_protocol::Limits) {
-        let mut limits = rewire_protocol::Limits::DEFAULT;
-        if let Some(bytes) = self.max_frame_size {
-            limits.max_frame_size = bytes;
+    /// Listens on all addresses, and names them as clients are told.
+    async fn bind(&mut self) -> Result<(Vec<(SocketAddr, String)>, Vec<Listener>), StartError> {
+        let (mut listeners, mut listening) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for mut config in std::mem::take(&mut self.listen) {
+            let place = config.resolve()?;
+            let (listener, address) = place.bind().await.map_err(|error| StartError::Address {
+                uri: config.uri.clone(),
+                problem: error.to_string(),
+            })?;
+            let uri = config.published(&place, address);
+            if seen.insert(uri.clone()) {
+                listeners.push((address, uri.clone()));
+                listening.push(Listener {
+                    listener,
+                    uri,
+                    config: config.link(self.max_frame_size),
+                    maximum_connections: config.maximum_connections,
+                });
+            }
         }
-        let max_frame_size = i64::try_from(limits.max_frame_size).ok();
-        let offer = WireFormatOffer { max_frame_size, ..WireFormatOffer::default() };
-        (LinkConfig { offer, peer: Peer::Client, ..LinkConfig::default() }, limits)
+        Ok((listeners, listening))
     }
-}
-
-async fn bind(uri: &str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let refuse = |problem: String| StartError::Address { uri: uri.to_owned(), problem };
-    let Some(address) = uri.strip_prefix("tcp://") else {
-        return Err(refuse("only tcp://host:port can be listened on".to_owned()));
-    };
-    if let Some((_, options)) = address.split_once('?') {
-        return Err(refuse(format!("there is no option {options} of a listener")));
-    }
-    let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
-    let address = listener.local_addr().map_err(|error| refuse(error.to_string()))?;
-    Ok((listener, address))
-}
-
-/// The address that clients are told: the host as it was given, and the port as it came out.
-fn published(uri: &str, address: SocketAddr) -> String {
-    let given = uri.trim_start_matches("tcp://");
-    let host = given.rsplit_once(':').map_or(given, |(host, _)| host);
-    let host = if address.ip().is_unspecified() { "localhost" } else { host };
-    format!("tcp://{host}:{}", address.port())
 }
 
 /// An id that no other broker has, nor this one when it starts again. Entropy enters here and nowhere

@@ -22,6 +22,8 @@ pub(super) struct Listener {
     pub(super) listener: TcpListener,
     pub(super) uri: String,
     pub(super) config: (LinkConfig, Limits),
+    /// How many sockets may be open here.
+    pub(super) maximum_connections: Option<usize>,
 }
 
 /// What all listeners share.
@@ -47,15 +49,23 @@ impl Drop for Place {
 
 impl Door {
     fn enter(&self) -> Option<Place> {
-        let place = Place(Arc::clone(&self.open));
+        Place::take(&self.open, self.limit)
+    }
+}
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let place = Self(Arc::clone(open));
         // The place gives back what was taken, also when there was none.
-        (self.open.fetch_add(1, Ordering::Relaxed) < self.limit).then_some(place)
+        (open.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
     }
 }
 
 impl Listener {
     /// Accepts until the broker stops.
     pub(super) async fn run(self, mut door: Door) {
+        let open_here = Arc::new(AtomicUsize::new(0));
+        let limit_here = self.maximum_connections.unwrap_or(usize::MAX);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -70,8 +80,10 @@ impl Listener {
                     continue;
                 }
             };
-            let Some(place) = door.enter() else {
-                tracing::warn!(%peer, limit = door.limit, "too many connections");
+            let (Some(here), Some(place)) = (Place::take(&open_here, limit_here), door.enter())
+            else {
+                let limit = door.limit.min(limit_here);
+                tracing::warn!(%peer, limit, uri = self.uri, "too many connections");
                 continue;
             };
             let _ = stream.set_nodelay(true);
@@ -86,7 +98,7 @@ impl Listener {
             };
             tokio::spawn(async move {
                 task.run(stream, config, limits).await;
-                drop(place);
+                drop((here, place));
             });
         }
     }

@@ -8,6 +8,7 @@
 //! Both ways between a link and the owner are bounded. A link that does not take what is sent to it is
 //! dispatched nothing more, and read no more when even answers pile up: it hurts only itself.
 
+mod address;
 mod builder;
 mod link;
 mod listener;
@@ -22,6 +23,7 @@ use rewire_protocol::Destination;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use self::address::ListenerConfig;
 pub use self::builder::{BrokerBuilder, StartError};
 
 use crate::core::{DestinationStats, Now};

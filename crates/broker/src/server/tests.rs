@@ -22,7 +22,11 @@ struct Peer {
 
 impl Peer {
     async fn dial(broker: &Broker) -> Self {
-        let stream = TcpStream::connect(broker.addresses().next().unwrap()).await.unwrap();
+        Self::dial_to(broker.addresses().next().unwrap()).await
+    }
+
+    async fn dial_to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
         let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
         Self { stream, core }
     }
@@ -212,6 +216,31 @@ async fn one_socket_too_many_is_closed_and_the_next_is_not_when_one_has_gone() {
 }
 
 #[tokio::test]
+async fn a_listener_has_a_limit_of_its_own_and_an_address_that_clients_are_told() {
+    let mut small = ListenerConfig::new("nio://127.0.0.1:0?maximumConnections=1");
+    small.published = Some("tcp://mq.example.com:61616".to_owned());
+    let broker = Broker::builder().listener(small).listen("auto://127.0.0.1:0");
+    let broker = broker.start().await.unwrap();
+    let uris: Vec<&str> = broker.uris().collect();
+    assert_eq!(uris[0], "tcp://mq.example.com:61616");
+    assert!(uris[1].starts_with("tcp://127.0.0.1:"));
+    let first = Peer::connect(&broker, "a").await;
+    let mut second = Peer::dial(&broker).await;
+    assert!(second.next().await.is_none());
+    let other = broker.addresses().nth(1).unwrap();
+    let mut third = Peer::dial_to(other).await;
+    assert_eq!(third.next().await.unwrap().name(), "BrokerInfo");
+    drop(first);
+}
+
+#[tokio::test]
+async fn rights_without_users_are_a_mistake() {
+    let right = crate::core::Right::new(Destination::queue("A"));
+    let error = Broker::builder().configure(|config| config.rights.push(right)).start().await;
+    assert!(error.unwrap_err().to_string().starts_with("rights need users"));
+}
+
+#[tokio::test]
 async fn a_stopped_broker_says_what_it_has_to_say_and_frees_its_address() {
     let broker = start().await;
     let uri = broker.uri().to_owned();
@@ -243,7 +272,13 @@ async fn a_broker_that_is_killed_keeps_what_its_store_has() {
 
 #[tokio::test]
 async fn an_address_that_cannot_be_listened_on_is_named() {
-    for uri in ["udp://127.0.0.1:0", "tcp://256.0.0.1:1", "tcp://127.0.0.1:0?bogus=1", "tcp://"] {
+    for uri in [
+        "udp://127.0.0.1:0",
+        "tcp://256.0.0.1:1",
+        "tcp://127.0.0.1:0?bogus=1",
+        "tcp://127.0.0.1:0?maximumConnections=many",
+        "tcp://",
+    ] {
         let error = Broker::builder().listen(uri).start().await.unwrap_err();
         assert!(error.to_string().starts_with(uri), "{error}");
     }

@@ -1,0 +1,303 @@
+//! `Settings`: a broker as a TOML file describes it.
+//!
+//! Names of keys may be written as ActiveMQ does (`maxFrameSize`), or with `-` or `_` between the words.
+//! What is not known is an error, which says where it stands and what may have been meant. Every key is
+//! in `docs/broker.toml`, which a test reads.
+
+mod access;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use self::reader::{Source, Table, suggestion};
+use crate::core::{BrokerConfig, BrokerLimits};
+use crate::server::{BrokerBuilder, ListenerConfig};
+
+/// Bytes of the largest file that is read.
+const MAX_FILE: u64 = 4 << 20;
+
+/// What a file says of a broker.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The broker's name, users, rights and limits.
+    pub config: BrokerConfig,
+    /// Where it keeps messages, if that is said.
+    pub store: Option<StoreSettings>,
+    /// Where clients come in. None if that is not said.
+    pub listeners: Vec<ListenerConfig>,
+    /// Bytes of a frame, where a listener does not say otherwise.
+    pub max_frame_size: Option<usize>,
+    /// What it has to do with other brokers.
+    pub cluster: ClusterSettings,
+}
+
+/// Where a broker keeps messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreSettings {
+    /// In memory: nothing is left when the broker ends.
+    Memory,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+/// What a broker has to do with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterSettings {
+    /// Whether clients are told of the cluster's brokers.
+    pub update_cluster_clients: bool,
+    /// Whether clients are spread over the cluster's brokers.
+    pub rebalance_cluster_clients: bool,
+    /// Whether clients are told of brokers that leave.
+    pub update_cluster_clients_on_remove: bool,
+    /// Of which brokers clients are told.
+    pub update_cluster_filter: Option<String>,
+    /// Other brokers to connect to.
+    pub network_connectors: Vec<NetworkConnectorSettings>,
+}
+
+/// Other brokers to connect to.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetworkConnectorSettings {
+    /// Where they are: `static:(tcp://b:61616,tcp://c:61616)`.
+    pub uri: String,
+    /// The name of the connector.
+    pub name: Option<String>,
+    /// As whom to connect.
+    pub user: Option<String>,
+    /// With which password. It is not shown.
+    pub password: Option<String>,
+}
+
+impl NetworkConnectorSettings {
+    /// A connector to these brokers, with nothing else said.
+    #[must_use]
+    pub fn new(uri: impl Into<String>) -> Self {
+        Self { uri: uri.into(), ..Self::default() }
+    }
+}
+
+impl fmt::Debug for NetworkConnectorSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetworkConnectorSettings")
+            .field("uri", &self.uri)
+            .field("name", &self.name)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a file, and where. No password is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError {
+    file: String,
+    place: Option<(usize, usize)>,
+    problem: String,
+}
+
+impl SettingsError {
+    /// The line, from 1; none when the file cannot be read at all.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.place.map(|(line, _)| line)
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, place, problem } = self;
+        match place {
+            Some((line, column)) => write!(f, "{file}:{line}:{column}: {problem}"),
+            None => write!(f, "{file}: {problem}"),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads a file. What it says of other files counts from its own folder.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or something in it is wrong.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, SettingsError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let refuse = |problem: String| SettingsError { file: file.clone(), place: None, problem };
+        let found = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
+        if found.len() > MAX_FILE {
+            return Err(refuse(format!("is larger than {MAX_FILE} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        Self::parse(&file, &text)
+    }
+
+    /// Reads the text of a file of this name.
+    ///
+    /// ```
+    /// use rewire_broker::settings::Settings;
+    ///
+    /// let error = Settings::parse("broker.toml", "[limits]\nmemry = \"1 GiB\"").unwrap_err();
+    /// let said = "broker.toml:2:1: there is no key `memry` of [limits]: did you mean `memory`?";
+    /// assert_eq!(error.to_string(), said);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When something in it is wrong.
+    pub fn parse(file: &str, text: &str) -> Result<Self, SettingsError> {
+        let folder = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
+        let mut table = Table::parse(Source { file, text })?;
+        let mut settings = Self::default();
+        if let Some(name) = table.take("name") {
+            settings.config.name = name.text()?;
+        }
+        settings.store = store(&mut table, folder)?;
+        if let Some(uris) = table.take("listen") {
+            settings.listeners.extend(uris.texts()?.into_iter().map(ListenerConfig::new));
+        }
+        for listener in tables(&mut table, "listener")? {
+            settings.listeners.push(read_listener(listener)?);
+        }
+        if let Some(limits) = table.take("limits") {
+            let limits = limits.table()?;
+            settings.max_frame_size = read_limits(limits, &mut settings.config.limits)?;
+        }
+        if let Some(wanted) = table.take("advisorySupport") {
+            settings.config.advisory_support = wanted.boolean()?;
+        }
+        access::read(&mut table, &mut settings.config)?;
+        settings.cluster = read_cluster(&mut table)?;
+        table.finish()?;
+        Ok(settings)
+    }
+
+    /// The broker as it is described, but for its store and its cluster.
+    #[must_use]
+    pub fn into_builder(self) -> BrokerBuilder {
+        let Self { config, listeners, max_frame_size, store: _, cluster: _ } = self;
+        let mut builder = BrokerBuilder::default().configure(|own| *own = config);
+        for listener in listeners {
+            builder = builder.listener(listener);
+        }
+        match max_frame_size {
+            Some(bytes) => builder.max_frame_size(bytes),
+            None => builder,
+        }
+    }
+}
+
+fn tables<'t>(table: &mut Table<'t>, name: &'static str) -> Result<Vec<Table<'t>>, SettingsError> {
+    table.take(name).map_or_else(|| Ok(Vec::new()), reader::Value::tables)
+}
+
+fn store(table: &mut Table<'_>, folder: &Path) -> Result<Option<StoreSettings>, SettingsError> {
+    let memory = table.take("memory").map(reader::Value::boolean).transpose()?;
+    let Some(data) = table.take("data") else {
+        return Ok(memory.filter(|memory| *memory).map(|_| StoreSettings::Memory));
+    };
+    if memory == Some(true) {
+        return Err(data.error("is for a broker that does not keep its messages in `memory`"));
+    }
+    Ok(Some(StoreSettings::Folder(folder.join(data.text()?))))
+}
+
+fn read_listener(mut table: Table<'_>) -> Result<ListenerConfig, SettingsError> {
+    let mut listener = ListenerConfig::new(table.need("uri")?.text()?);
+    if let Some(published) = table.take("published") {
+        listener.published = Some(published.text()?);
+    }
+    if let Some(count) = table.take("maximumConnections") {
+        listener.maximum_connections = Some(count.count()?);
+    }
+    if let Some(bytes) = table.take("maxFrameSize") {
+        listener.max_frame_size = Some(bytes.bytes()?);
+    }
+    if let Some(silence) = table.take("maxInactivityDuration") {
+        listener.max_inactivity = Some(silence.duration()?);
+    }
+    table.finish()?;
+    Ok(listener)
+}
+
+/// Reads the limits. Bytes of a frame, if they are said.
+fn read_limits(
+    mut table: Table<'_>,
+    limits: &mut BrokerLimits,
+) -> Result<Option<usize>, SettingsError> {
+    let bytes: [(&'static str, &mut usize); 7] = [
+        ("memory", &mut limits.memory),
+        ("destinationMemory", &mut limits.destination_memory),
+        ("transactionMemory", &mut limits.transaction_memory),
+        ("heldBytes", &mut limits.held_bytes),
+        ("recentBytes", &mut limits.recent_bytes),
+        ("allRecentBytes", &mut limits.all_recent_bytes),
+        ("maxFrameSize", &mut 0),
+    ];
+    let mut max_frame_size = None;
+    for (name, limit) in bytes {
+        if let Some(value) = table.take(name) {
+            *limit = value.bytes()?;
+            if name == "maxFrameSize" {
+                max_frame_size = Some(*limit);
+            }
+        }
+    }
+    let counts: [(&'static str, &mut usize); 9] = [
+        ("connections", &mut limits.connections),
+        ("perConnection", &mut limits.per_connection),
+        ("destinations", &mut limits.destinations),
+        ("composite", &mut limits.composite),
+        ("durableSubscriptions", &mut limits.durable_subscriptions),
+        ("messageGroups", &mut limits.message_groups),
+        ("producerAudits", &mut limits.producer_audits),
+        ("preparedTransactions", &mut limits.prepared_transactions),
+        ("recentMessages", &mut limits.recent_messages),
+    ];
+    for (name, limit) in counts {
+        if let Some(value) = table.take(name) {
+            *limit = value.count()?;
+        }
+    }
+    table.finish()?;
+    Ok(max_frame_size)
+}
+
+fn read_cluster(table: &mut Table<'_>) -> Result<ClusterSettings, SettingsError> {
+    let mut cluster = ClusterSettings::default();
+    let switches: [(&'static str, &mut bool); 3] = [
+        ("updateClusterClients", &mut cluster.update_cluster_clients),
+        ("rebalanceClusterClients", &mut cluster.rebalance_cluster_clients),
+        ("updateClusterClientsOnRemove", &mut cluster.update_cluster_clients_on_remove),
+    ];
+    for (name, switch) in switches {
+        if let Some(value) = table.take(name) {
+            *switch = value.boolean()?;
+        }
+    }
+    if let Some(filter) = table.take("updateClusterFilter") {
+        cluster.update_cluster_filter = Some(filter.text()?);
+    }
+    for mut connector in tables(table, "network_connector")? {
+        let mut found = NetworkConnectorSettings::new(connector.need("uri")?.text()?);
+        let texts: [(&'static str, &mut Option<String>); 3] = [
+            ("name", &mut found.name),
+            ("userName", &mut found.user),
+            ("password", &mut found.password),
+        ];
+        for (name, text) in texts {
+            if let Some(value) = connector.take(name) {
+                *text = Some(value.text()?);
+            }
+        }
+        connector.finish()?;
+        cluster.network_connectors.push(found);
+    }
+    Ok(cluster)
+}

@@ -1,0 +1,155 @@
+//! What a file may say, and what is said about one that is wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rewire_protocol::Destination;
+
+use super::*;
+use crate::core::Right;
+
+fn read(text: &str) -> Settings {
+    Settings::parse("b.toml", text).unwrap()
+}
+
+fn error(text: &str) -> String {
+    Settings::parse("b.toml", text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_example_in_the_documentation_is_read() {
+    let text = include_str!("../../../../docs/broker.toml");
+    let settings = Settings::parse("docs/broker.toml", text).unwrap();
+    assert_eq!(settings.config.name, "orders-1");
+    assert_eq!(settings.store, Some(StoreSettings::Folder("docs/data".into())));
+    assert_eq!(settings.config.users.len(), 2);
+    assert_eq!(settings.cluster.network_connectors.len(), 1);
+}
+
+#[test]
+fn an_empty_file_is_a_broker_as_it_is_by_default() {
+    let settings = read("");
+    assert_eq!(settings.config.limits, BrokerLimits::default());
+    assert_eq!((settings.store, settings.listeners), (None, Vec::new()));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_the_nearest() {
+    for (text, expected) in [
+        ("nam = 1", "b.toml:1:1: there is no key `nam`: did you mean `name`?"),
+        (
+            "name = 'a'\n\n[limits]\n  conections = 5",
+            "b.toml:4:3: there is no key `conections` of [limits]: did you mean `connections`?",
+        ),
+        (
+            "[[listener]]\nuri = 'tcp://a:1'\nmax_frame_sise = 5",
+            "b.toml:3:1: there is no key `max_frame_sise` of [[listener]]: did you mean `maxFrameSize`?",
+        ),
+        ("quite_something_else = 1", "b.toml:1:1: there is no key `quite_something_else`"),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_its_place() {
+    for (text, expected) in [
+        ("name = 5", "b.toml:1:8: `name` has to be a text, and is a whole number"),
+        ("memory = 'yes'", "b.toml:1:10: `memory` has to be true or false, and is a text"),
+        ("limits = 5", "b.toml:1:10: `limits` has to be a table, and is a whole number"),
+        ("[limits]\nconnections = -1", "b.toml:2:15: `connections` cannot be -1"),
+        (
+            "[limits]\nmemory = '5 miles'",
+            "b.toml:2:10: `memory` cannot be \"5 miles\", only a number of bytes, or a text like \"64 MiB\"",
+        ),
+        ("listen = ['a', 5]", "b.toml:1:16: `listen[]` has to be a text, and is a whole number"),
+        ("[[listener]]\nmaxFrameSize = 5", "b.toml:1:1: `uri` of [[listener]] is missing"),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_without_a_word_of_what_is_in_it() {
+    let said = error("[[user]]\nname = 'a'\npassword = 'secret\n");
+    assert!(said.starts_with("b.toml:3:") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_key_may_be_written_in_three_ways_and_only_once() {
+    for key in ["maxFrameSize", "max_frame_size", "max-frame-size"] {
+        assert_eq!(read(&format!("[limits]\n{key} = 5")).max_frame_size, Some(5));
+    }
+    let said = error("[limits]\nmaxFrameSize = 5\nmax_frame_size = 6");
+    assert_eq!(said, "b.toml:3:1: `maxFrameSize` and `max_frame_size` are one key");
+}
+
+#[test]
+fn sizes_and_times_have_units() {
+    let settings = read(
+        "[limits]\nmemory = '64 MiB'\nheldBytes = 1_000\ndestinationMemory = '5kb'\n\
+         [[listener]]\nuri = 'tcp://a:1'\nmaxInactivityDuration = '2 m'",
+    );
+    let limits = settings.config.limits;
+    assert_eq!((limits.memory, limits.held_bytes), (64 << 20, 1000));
+    assert_eq!(limits.destination_memory, 5 << 10);
+    assert_eq!(settings.listeners[0].max_inactivity, Some(Duration::from_secs(120)));
+}
+
+#[test]
+fn users_have_passwords_and_groups_and_neither_file_nor_error_shows_a_password() {
+    let settings = read("[[user]]\nname = 'app'\npassword = 'secret'\ngroups = ['a', 'b']");
+    assert_eq!(settings.config.users["app"], "secret");
+    assert_eq!(settings.config.groups["app"], BTreeSet::from(["a".into(), "b".into()]));
+    assert!(!format!("{settings:?}").contains("secret"));
+    let twice = "[[user]]\nname = 'a'\npassword = 'secret'\n";
+    let said = error(&twice.repeat(2));
+    assert_eq!(said, "b.toml:5:8: `name` is that of another user too");
+    let said = error("[[user]]\nname = 'a'\npassword = ['secret']");
+    assert_eq!(said, "b.toml:3:12: `password` has to be a text, and is a list");
+}
+
+#[test]
+fn a_right_is_for_destinations_and_for_users_or_groups_that_there_are() {
+    const USER: &str = "[[user]]\nname = 'app'\npassword = 'p'\ngroups = 'g'\n[[right]]\n";
+    let settings = read(&format!("{USER}queue = 'A.>'\nread = ['app', 'g']\nwrite = '*'"));
+    let mut right = Right::new(Destination::queue("A.>"));
+    right.read = BTreeSet::from(["app".into(), "g".into()]);
+    right.write = BTreeSet::from(["*".into()]);
+    assert_eq!(settings.config.rights, [right]);
+    for (right, expected) in [
+        (
+            "queue = 'A'\nread = 'ap'",
+            "7:8: `read` has \"ap\", which is neither a user nor a group: did you mean `app`?",
+        ),
+        ("read = 'app'", "5:1: say of what: `queue`, `topic`, `tempQueue` or `tempTopic`"),
+        ("queue = 'A,B'", "6:9: `queue` has to be one name, or one pattern"),
+        ("queue = 'A'\ntopic = 'B'", "7:9: `topic` is a second destination: write two tables"),
+    ] {
+        assert_eq!(error(&format!("{USER}{right}")), format!("b.toml:{expected}"));
+    }
+    let said = error("[[right]]\nqueue = 'A'");
+    assert_eq!(said, "b.toml:1:1: a right needs a [[user]]: anybody could take any name");
+}
+
+#[test]
+fn a_broker_keeps_messages_in_one_place_which_is_beside_the_file() {
+    let parse = |file, text| Settings::parse(file, text).unwrap().store;
+    assert_eq!(parse("b.toml", "memory = true"), Some(StoreSettings::Memory));
+    let folder = |path: &str| Some(StoreSettings::Folder(path.into()));
+    assert_eq!(parse("/etc/b.toml", "data = 'd'"), folder("/etc/d"));
+    assert_eq!(parse("/etc/b.toml", "data = '/var/d'"), folder("/var/d"));
+    let said = error("memory = true\ndata = 'd'");
+    let expected = "`data` is for a broker that does not keep its messages in `memory`";
+    assert_eq!(said, format!("b.toml:2:8: {expected}"));
+}
+
+#[test]
+fn the_password_of_a_network_connector_is_not_shown() {
+    let settings = read(
+        "[[network_connector]]\nuri = 'static:(tcp://b:1)'\nuserName = 'u'\npassword = 'secret'",
+    );
+    let connector = &settings.cluster.network_connectors[0];
+    assert_eq!(connector.password.as_deref(), Some("secret"));
+    assert!(!format!("{settings:?}").contains("secret"));
+}
