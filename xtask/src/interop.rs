@@ -8,11 +8,7 @@ use crate::leftovers;
 /// The variable that every process of a run inherits, and is recognized by.
 const MARK: &str = "REWIRE_INTEROP_RUN";
 
-/// The tests of the reference broker against Java's client, which have to be asked for by name: over
-/// `failover:` that client now and then waits for ever for an answer of it.
-const ASKED_FOR: &str = "reference";
-
-/// Runs the interop tests whose names contain one of `filters`, or all but those of the reference broker.
+/// Runs the interop tests whose names contain one of `filters`, or all.
 pub(crate) fn run(filters: &[String]) -> Done {
     java_requirements()?;
     chore::run(cargo(["build", "--release", "-p", "rewire-cli"]))?;
@@ -21,9 +17,6 @@ pub(crate) fn run(filters: &[String]) -> Done {
     let mark = std::process::id().to_string();
     let mut tests = cargo(["test", "-p", "rewire-interop", "-p", "rewire-benches", "--"]);
     tests.args(["--ignored", "--test-threads=1"]).args(filters);
-    if filters.is_empty() {
-        tests.args(["--skip", ASKED_FOR]);
-    }
     tests.env("REWIRE_BIN", program).env(MARK, &mark);
     let tested = chore::run(tests);
 

@@ -13,8 +13,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask CHORE
 
-  interop [FILTER..]                     the tests against a real ActiveMQ (needs Java and ActiveMQ); those of the
-                                         reference broker with `reference` as the filter
+  interop [FILTER..]                     the tests against a real ActiveMQ (needs Java and ActiveMQ)
   examples                               every example, each on a fresh broker (the same need)
   fuzz [--seconds N] [--list] [TARGET..] every fuzz target, or these, N seconds each (30)
   sim [--seeds N [--from S]] [--seed S [--trace]]

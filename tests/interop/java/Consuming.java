@@ -7,6 +7,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 import javax.jms.DeliveryMode;
 import javax.jms.Message;
 import javax.jms.MessageConsumer;
@@ -81,17 +83,21 @@ final class Consuming {
         Session b = lab.connect("jms.prefetchPolicy.all=1").createSession(false, Session.AUTO_ACKNOWLEDGE);
         Set<String> got = Collections.synchronizedSet(new HashSet<>());
         Map<String, Integer> by = Collections.synchronizedMap(new HashMap<>());
-        a.createConsumer(lab.queue()).setMessageListener(m -> count(m, "a", got, by));
-        b.createConsumer(lab.queue()).setMessageListener(m -> count(m, "b", got, by));
+        // Neither is done with a message before the other has one as well.
+        CyclicBarrier together = new CyclicBarrier(2);
+        a.createConsumer(lab.queue()).setMessageListener(m -> count(m, "a", together, got, by));
+        b.createConsumer(lab.queue()).setMessageListener(m -> count(m, "b", together, got, by));
         sendNumbered(lab.auto(), lab.queue(), 100);
         Lab.eventually("all have come", () -> got.size() == 100);
-        Lab.check(by.get("a") > 20 && by.get("b") > 20, "shared: " + by);
+        Lab.equal(Map.of("a", 50, "b", 50), by);
     }
 
-    private static void count(Message message, String who, Set<String> got, Map<String, Integer> by) {
+    private static void count(
+            Message message, String who, CyclicBarrier together, Set<String> got, Map<String, Integer> by) {
         try {
-            got.add(Lab.text(message));
+            together.await(Lab.SOON, TimeUnit.MILLISECONDS);
             by.merge(who, 1, Integer::sum);
+            got.add(Lab.text(message));
         } catch (Exception failed) {
             throw new IllegalStateException(failed);
         }

@@ -191,6 +191,28 @@ fn a_keep_alive_goes_out_after_a_third_of_the_duration_without_a_word() {
     assert_eq!(b.outgoing_len(), 0);
 }
 
+/// Java's client answers a keep-alive beside the lock of its other writes, as its broker does: asked when
+/// it has just connected it garbles what it is writing, and waits for ever for the answer to that.
+#[test]
+fn a_peer_that_has_just_introduced_itself_is_asked_nothing() {
+    let now = start();
+    let (mut a, mut b) = (link(now, |_| {}), link(now, |_| {}));
+    greeted(&mut a, &mut b, now);
+    assert_eq!((a.outgoing_len(), b.outgoing_len()), (0, 0));
+    // Nor later, while it talks.
+    for second in (5..=60).step_by(5).map(|second| now + ms(second * 1000)) {
+        b.send(&KeepAliveInfo { command_id: 0, response_required: false }.into()).unwrap();
+        carry(&mut b, &mut a, second);
+        assert!(a.poll_event(second).unwrap().is_none());
+        if a.poll_timeout().is_some_and(|due| due <= second) {
+            a.handle_timeout(second).unwrap();
+        }
+        carry(&mut a, &mut b, second);
+        assert!(b.poll_event(second).unwrap().is_none());
+        assert_eq!(b.outgoing_len(), 0, "what it is asked it answers");
+    }
+}
+
 #[test]
 fn a_keep_alive_that_asks_for_an_answer_gets_one() {
     let (mut a, mut b, now) = pair(|_| {});
