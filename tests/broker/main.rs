@@ -4,10 +4,12 @@
 
 mod everyday;
 mod failover;
+mod testkit;
 
 use std::time::Duration;
 
 use rewire::{Connection, Consumer, Delivery};
+use rewire_broker::testkit::eventually;
 use rewire_broker::{Broker, MemoryStore};
 
 /// Long enough for anything that is to come.
@@ -36,14 +38,4 @@ async fn text(consumer: &mut Consumer) -> String {
     let text = delivery.message().body_text().unwrap().unwrap();
     delivery.ack().await.unwrap();
     text
-}
-
-/// Waits until something holds.
-async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let held = async {
-        while !holds().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(SOON, held).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }

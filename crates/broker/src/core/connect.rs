@@ -64,6 +64,11 @@ impl BrokerCore {
             return Err(BrokerError::jms("a connection without a name"));
         };
         self.authenticate(&info)?;
+        #[cfg(feature = "testkit")]
+        if self.drill.refuses_logins {
+            let problem = "User name or password is invalid.";
+            return Err(BrokerError::new(ErrorKind::Security, problem));
+        }
         if let Some(old) = self.registry.find(&id) {
             if self.registry.connection(old).is_some_and(|old| old.link == link) {
                 return Ok(());

@@ -25,6 +25,12 @@ impl Memory {
         Self { used: 0, limit, of_destination, waiting: VecDeque::new(), freed: false }
     }
 
+    #[cfg(feature = "testkit")]
+    pub(super) const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.freed = true;
+    }
+
     pub(super) const fn used(&self) -> usize {
         self.used
     }

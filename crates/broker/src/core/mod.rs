@@ -11,7 +11,8 @@
 //! - `acks`, `pull`: what consumers say and ask;
 //! - `transactions`: what is done together or not at all;
 //! - `durable`: subscriptions that outlive their consumers; `persist`: the store's side of it all;
-//! - `audit`: what is known of producers; `advisory`: what is told of all this.
+//! - `audit`: what is known of producers; `advisory`: what is told of all this;
+//! - `drill`: what only a test can do to it.
 
 mod acks;
 mod advisory;
@@ -22,6 +23,8 @@ mod connect;
 mod consumers;
 mod dead;
 mod destinations;
+#[cfg(feature = "testkit")]
+mod drill;
 mod durable;
 mod error;
 mod io;
@@ -88,6 +91,8 @@ pub struct BrokerCore {
     expired: Vec<(QueueKey, Reference)>,
     /// Whether the store has failed: nothing persistent is taken in any more.
     store_failed: bool,
+    #[cfg(feature = "testkit")]
+    drill: drill::Drill,
     outputs: VecDeque<Output>,
 }
 
@@ -139,6 +144,8 @@ impl BrokerCore {
             recent_bytes: 0,
             expired: Vec::new(),
             store_failed: false,
+            #[cfg(feature = "testkit")]
+            drill: drill::Drill::default(),
             outputs: VecDeque::new(),
         };
         core.recover(recovered);

@@ -26,6 +26,8 @@ pub struct BrokerBuilder {
     listen: Vec<ListenerConfig>,
     store: Option<Box<dyn Store>>,
     max_frame_size: Option<usize>,
+    #[cfg(feature = "testkit")]
+    watch: super::probe::Watch,
 }
 
 /// Why a broker does not start.
@@ -119,6 +121,13 @@ impl BrokerBuilder {
         self
     }
 
+    /// Counts what it hears, and tells all clients that it is found at this address.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn watch(mut self, published: &str) -> Self {
+        self.watch = super::probe::Watch::new(published);
+        self
+    }
+
     /// Starts the broker. It accepts connections when this returns.
     ///
     /// # Errors
@@ -156,7 +165,10 @@ impl BrokerBuilder {
         let limit = self.config.limits.connections;
         let clock = Clock::new();
         let core = BrokerCore::new(clock.now(), self.config, recovered);
-        let owner = Owner::new(core, clock, reports, asked, follow, writer, stored);
+        #[cfg_attr(not(feature = "testkit"), expect(unused_mut, reason = "nobody watches it"))]
+        let mut owner = Owner::new(core, clock, reports, asked, follow, writer, stored);
+        #[cfg(feature = "testkit")]
+        owner.watched_by(self.watch);
         let owner = tokio::spawn(owner.run(listening, inbox, limit));
         Ok(Broker { listeners, orders, mode, owner })
     }

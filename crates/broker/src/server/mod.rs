@@ -14,6 +14,8 @@ mod link;
 mod listener;
 mod outbox;
 mod owner;
+#[cfg(feature = "testkit")]
+mod probe;
 mod writer;
 
 use std::net::SocketAddr;
@@ -25,6 +27,8 @@ use tokio::task::JoinHandle;
 
 pub use self::address::ListenerConfig;
 pub use self::builder::{BrokerBuilder, StartError};
+#[cfg(feature = "testkit")]
+pub(crate) use self::probe::Probe;
 
 use crate::core::{DestinationStats, Now};
 
@@ -67,6 +71,8 @@ enum Order {
     Stats(Destination, oneshot::Sender<Option<DestinationStats>>),
     Connections(oneshot::Sender<usize>),
     MemoryUsed(oneshot::Sender<usize>),
+    #[cfg(feature = "testkit")]
+    Probe(probe::Question),
 }
 
 impl Broker {

@@ -46,6 +46,8 @@ pub(super) struct Owner {
     outboxes: HashMap<LinkId, Outbox>,
     /// Links for which something waits that did not before.
     touched: Vec<LinkId>,
+    #[cfg(feature = "testkit")]
+    watch: super::probe::Watch,
 }
 
 impl Owner {
@@ -69,7 +71,14 @@ impl Owner {
             settled: Ticket(0),
             outboxes: HashMap::new(),
             touched: Vec::new(),
+            #[cfg(feature = "testkit")]
+            watch: super::probe::Watch::default(),
         }
+    }
+
+    #[cfg(feature = "testkit")]
+    pub(super) fn watched_by(&mut self, watch: super::probe::Watch) {
+        self.watch = watch;
     }
 
     /// Runs until the broker is stopped or killed.
@@ -152,6 +161,8 @@ impl Owner {
     fn on_report(&mut self, report: Report) {
         match report {
             Report::Opened { link, peer, url, outbox } => {
+                #[cfg(feature = "testkit")]
+                let url = self.watch.published.clone().unwrap_or(url);
                 self.outboxes.insert(link, outbox);
                 self.input(Input::Opened { link, peer, url });
                 if *self.mode.borrow() != Mode::Run {
@@ -160,6 +171,8 @@ impl Owner {
             }
             Report::Received(link, commands) => {
                 for command in commands {
+                    #[cfg(feature = "testkit")]
+                    self.watch.hear(&command);
                     self.input(Input::Received(link, command));
                 }
             }
@@ -190,7 +203,7 @@ impl Owner {
         }
     }
 
-    fn on_order(&self, order: Order) {
+    fn on_order(&mut self, order: Order) {
         // Whoever asked may have gone.
         match order {
             Order::Stats(destination, reply) => {
@@ -201,6 +214,12 @@ impl Owner {
             }
             Order::MemoryUsed(reply) => {
                 let _ = reply.send(self.core.memory_used());
+            }
+            #[cfg(feature = "testkit")]
+            Order::Probe(question) => {
+                question.ask(&mut self.core, &self.watch);
+                // What was changed may let somebody go on.
+                self.input(Input::Timeout);
             }
         }
     }

@@ -48,6 +48,8 @@ pub enum Fault {
     Reset,
     /// `refuse`: connections are refused, as by a machine without the broker. Open ones go on.
     Refuse,
+    /// `accept`: they are taken again.
+    Accept,
     /// `drop-reply 2`: the next answers of the broker, so many, do not come; the connections go on.
     DropReply(u64),
     /// `cut-reply`: in place of the next answers of the broker, so many, their connections are reset.
@@ -65,7 +67,7 @@ pub enum Fault {
 pub struct FaultError(String);
 
 /// The word of each fault, with what has to follow.
-const WORDS: [(&str, &str); 11] = [
+const WORDS: [(&str, &str); 12] = [
     ("delay", "a time: delay 200ms"),
     ("throttle", "bytes a second: throttle 10000"),
     ("cut-after", "a number of bytes: cut-after 500"),
@@ -73,6 +75,7 @@ const WORDS: [(&str, &str); 11] = [
     ("half-close", ""),
     ("reset", ""),
     ("refuse", ""),
+    ("accept", ""),
     ("drop-reply", "a number of replies, or nothing for one"),
     ("cut-reply", "a number of replies, or nothing for one"),
     ("to", "an address: to tcp://127.0.0.1:61616"),
@@ -102,6 +105,7 @@ impl FromStr for Fault {
             "half-close" => Self::HalfClose(line.direction()?),
             "reset" => Self::Reset,
             "refuse" => Self::Refuse,
+            "accept" => Self::Accept,
             "drop-reply" => Self::DropReply(line.count()?),
             "cut-reply" => Self::CutReply(line.count()?),
             "to" => {
@@ -252,6 +256,7 @@ impl fmt::Display for Fault {
             Self::HalfClose(direction) => write!(f, "half-close {direction}"),
             Self::Reset => write!(f, "reset"),
             Self::Refuse => write!(f, "refuse"),
+            Self::Accept => write!(f, "accept"),
             Self::DropReply(count) => write!(f, "drop-reply {count}"),
             Self::CutReply(count) => write!(f, "cut-reply {count}"),
             Self::To(target) => write!(f, "to {target}"),
@@ -274,6 +279,7 @@ mod tests {
             Fault::HalfClose(Direction::ToClient),
             Fault::Reset,
             Fault::Refuse,
+            Fault::Accept,
             Fault::DropReply(3),
             Fault::CutReply(1),
             Fault::To("tcp://127.0.0.1:61616".to_owned()),

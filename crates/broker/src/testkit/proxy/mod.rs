@@ -294,6 +294,7 @@ impl FaultProxy {
             Fault::HalfClose(direction) => self.half_close(*direction),
             Fault::Reset => self.reset(),
             Fault::Refuse => self.refuse(),
+            Fault::Accept => self.accept(),
             Fault::DropReply(count) => self.drop_replies(*count),
             Fault::CutReply(count) => self.cut_replies(*count),
             Fault::To(target) => self.redirect(target),
@@ -382,6 +383,16 @@ impl FaultProxy {
     pub fn refuse(&self) {
         self.orders.send_modify(|orders| orders.refuses = true);
         self.shared.wait_for("the proxy refuses", |counts| !counts.is_listening);
+    }
+
+    /// Takes connections again after [`refuse`](Self::refuse).
+    ///
+    /// # Panics
+    ///
+    /// When it does not listen again within ten seconds.
+    pub fn accept(&self) {
+        self.orders.send_modify(|orders| orders.refuses = false);
+        self.shared.wait_for("the proxy listens", |counts| counts.is_listening);
     }
 
     /// Sends connections made from now on to another broker, `tcp://host:port`.
