@@ -8,7 +8,7 @@ use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
 use super::standby::Standby;
 use super::state::{Active, State};
-use super::{FailoverCore, offline};
+use super::{FailoverCore, after, offline};
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
 
 impl FailoverCore {
@@ -42,6 +42,9 @@ impl FailoverCore {
         };
         if matches!(self.state, State::Replaying(..)) {
             self.on_replay_answered(now, link, number, answer);
+        } else if self.is_flushed(number) {
+            self.tracker.confirmed_before(number);
+            self.depart_if_settled(now);
         } else {
             let is_known = match answer {
                 Ok(answer) => self.complete(number, Ok(answer)),
@@ -86,6 +89,7 @@ impl FailoverCore {
     ) {
         let State::Replaying(_, replay) = &mut self.state else { return };
         let Some(command) = replay.unanswered.remove(&number) else { return };
+        replay.due = after(now, replay.patience);
         let finished = replay.unanswered.is_empty();
         match (answer, command) {
             (Ok(answer), _) => {
@@ -114,6 +118,15 @@ impl FailoverCore {
         if finished {
             self.on_replayed(now);
         }
+    }
+
+    /// The broker has not answered any part of the replay for so long that it is not going to: the next one
+    /// is tried. Java waits for ever, of which its inactivity monitor need not notice anything.
+    pub(super) fn on_replay_unanswered(&mut self, now: Instant) {
+        let State::Replaying(attempt, replay) = &self.state else { return };
+        let (link, patience) = (attempt.active.link, replay.patience);
+        let problem = format!("nothing of what it was told again was answered for {patience:?}");
+        self.refuse_link(now, link, DialError::Handshake(problem));
     }
 
     /// The broker has accepted all it is going to accept.

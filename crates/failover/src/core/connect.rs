@@ -12,7 +12,13 @@ use super::io::{Completion, Event, Greeting, Incoming, LinkId, Output};
 use super::state::{Active, Attempt, Replay, State};
 use super::{FailoverCore, after};
 use crate::error::{DialError, GaveUp};
+use crate::tracker::weight;
 use crate::uri::BrokerUri;
+
+/// How long a broker may take for an answer to a part of a replay, and how much longer for each second's
+/// worth of messages in it, on a slow network.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SLOWEST: usize = 64 << 10;
 
 /// What a broker may say during a replay besides what the consumers' windows let it dispatch.
 const HELD_BESIDES_DISPATCHES: usize = 10_000;
@@ -57,7 +63,7 @@ impl FailoverCore {
         self.links += 1;
         let link = LinkId(self.links);
         self.outputs.push_back(Output::Dial(link, broker.clone()));
-        Active { link, name: broker.location().into(), broker, credentials: None }
+        Active { link, name: broker.location().into(), broker, version: 0, credentials: None }
     }
 
     pub(super) fn on_dialed(&mut self, now: Instant, link: LinkId, greeting: Greeting) {
@@ -66,7 +72,7 @@ impl FailoverCore {
         }
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Dialing(mut attempt) if attempt.active.link == link => {
-                attempt.active.credentials = greeting.credentials;
+                attempt.active.greeted(greeting);
                 self.greet(now, attempt);
             }
             other => self.state = other,
@@ -89,7 +95,10 @@ impl FailoverCore {
     pub(super) fn replay(&mut self, now: Instant, attempt: Attempt, mut commands: Vec<Command>) {
         self.note_replay(now, &commands);
         let total = commands.len();
-        self.clearing.close_consumers(&mut commands);
+        let patience = patience(&commands);
+        if !attempt.active.is_old() {
+            self.clearing.close_consumers(&mut commands);
+        }
         let mut unanswered = BTreeMap::new();
         let mut waiting = BTreeMap::new();
         for entry in self.requests.iter_mut().filter(|entry| entry.tracked) {
@@ -110,7 +119,8 @@ impl FailoverCore {
             self.requests.take(number);
         }
         let max_held = self.tracker.window().saturating_add(HELD_BESIDES_DISPATCHES);
-        let replay = Replay { unanswered, commands: total, held: VecDeque::new(), max_held };
+        let (held, due) = (VecDeque::new(), after(now, patience));
+        let replay = Replay { unanswered, commands: total, held, max_held, patience, due };
         self.state = State::Replaying(attempt, replay);
     }
 
@@ -140,8 +150,25 @@ impl FailoverCore {
             round: self.failed_rounds + 1,
         });
         match rest.pop_front() {
-            Some(broker) => self.dial(now, broker, rest, all_refused),
+            Some(broker) => self.try_next(now, broker, rest, all_refused),
             None => self.on_round_failed(now, all_refused),
+        }
+    }
+
+    /// The next broker of a round: over the standby that is ready there, or a new link.
+    fn try_next(
+        &mut self,
+        now: Instant,
+        broker: BrokerUri,
+        rest: VecDeque<BrokerUri>,
+        all_refused: bool,
+    ) {
+        match self.take_standby_at(&broker) {
+            Some(active) => {
+                self.note_attempt(now, &active.name, true);
+                self.greet(now, Attempt { active, rest, all_refused });
+            }
+            None => self.dial(now, broker, rest, all_refused),
         }
     }
 
@@ -233,6 +260,13 @@ impl FailoverCore {
         }
         resent
     }
+}
+
+/// How long a broker that is sent all this may take for any answer.
+fn patience(replay: &[Command]) -> Duration {
+    let bytes = replay.iter().filter(|command| matches!(command, Command::Message(_))).map(weight);
+    let seconds = bytes.fold(0, usize::saturating_add) / SLOWEST;
+    PATIENCE.saturating_add(Duration::from_secs(seconds as u64))
 }
 
 /// Whether asking again cannot help: the broker knows the client, and does not want it.

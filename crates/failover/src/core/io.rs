@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Command, ConsumerId, EncodeError, Throwable};
+use rewire_protocol::{Command, ConsumerId, EncodeError, MAX_VERSION, Throwable};
 
 use super::incident::{DialTimes, Incident};
 use super::moves::MoveReason;
@@ -92,10 +92,18 @@ pub enum Input {
 }
 
 /// What a dial brought besides the link.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Greeting {
+    /// The version of OpenWire that was agreed on. Default the newest.
+    pub version: u8,
     /// Who the client is on this link, if a provider was asked: it replaces what a `ConnectionInfo` says.
     pub credentials: Option<Credentials>,
+}
+
+impl Default for Greeting {
+    fn default() -> Self {
+        Self { version: MAX_VERSION, credentials: None }
+    }
 }
 
 /// A command for a broker.

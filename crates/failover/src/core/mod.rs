@@ -204,12 +204,9 @@ impl FailoverCore {
         let round = match &self.state {
             State::Waiting(until) => Some(*until),
             State::Leaving(_, departure) => Some(departure.until),
+            State::Replaying(_, replay) => Some(replay.due),
             State::Connected(_) => self.planned.as_ref().and_then(PlannedMove::due),
-            State::Idle
-            | State::Dialing(_)
-            | State::Replaying(..)
-            | State::Failed(_)
-            | State::Closed => None,
+            State::Idle | State::Dialing(_) | State::Failed(_) | State::Closed => None,
         };
         let of_requests = [self.next_message_timeout(), self.next_request_timeout()];
         let others = [round, self.next_pull_expiry(), self.standby_due];
@@ -262,6 +259,7 @@ impl FailoverCore {
         match &self.state {
             State::Waiting(until) if *until <= now => self.begin_round(now),
             State::Leaving(_, departure) if departure.until <= now => self.depart_if_settled(now),
+            State::Replaying(_, replay) if replay.due <= now => self.on_replay_unanswered(now),
             State::Connected(_) => {
                 let due = self.planned.as_ref().and_then(PlannedMove::due);
                 if due.is_some_and(|due| due <= now) {

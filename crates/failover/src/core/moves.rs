@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use rewire_protocol::{Command, ConsumerId, RemoveInfo, ShutdownInfo};
+use rewire_protocol::{Command, ConsumerId, FlushCommand, RemoveInfo, ShutdownInfo};
 
 use super::incident::Cause;
 use super::io::{Event, Incoming, LinkId, Output};
@@ -167,8 +167,10 @@ impl FailoverCore {
                     reason: planned.reason,
                 });
                 self.deliver(Incoming::Leaving(active.link));
+                let flush = self.flush(active.link);
                 let departure = Departure {
                     target,
+                    flush,
                     reason: planned.reason,
                     until: after(now, SETTLE),
                     unsettled: self.tracker.consumers().cloned().collect(),
@@ -179,6 +181,24 @@ impl FailoverCore {
             }
             other => self.state = other,
         }
+    }
+
+    /// Asks a broker that is going to be left whether it has what is in the message cache: an answer says
+    /// that it has all that was sent before.
+    fn flush(&mut self, link: LinkId) -> Option<i32> {
+        if !self.tracker.has_unconfirmed() {
+            return None;
+        }
+        let command_id = self.requests.next_number();
+        self.requests.push(None);
+        self.transmit(link, FlushCommand { command_id, response_required: true });
+        Some(command_id)
+    }
+
+    /// Whether this is the answer to that.
+    pub(super) fn is_flushed(&mut self, number: i32) -> bool {
+        let State::Leaving(_, departure) = &mut self.state else { return false };
+        departure.flush.take_if(|flush| *flush == number).is_some()
     }
 
     /// The application has done with all that a consumer got over a link that is being left.
@@ -209,8 +229,9 @@ impl FailoverCore {
             return;
         };
         departure.unsettled.retain(|consumer| tracker.has_consumer(consumer));
-        let is_settled =
-            departure.unsettled.is_empty() && !requests.iter().any(|entry| !entry.tried.is_empty());
+        let is_settled = departure.unsettled.is_empty()
+            && departure.flush.is_none()
+            && !requests.iter().any(|entry| !entry.tried.is_empty());
         if is_settled || departure.until <= now {
             self.depart(now);
         }

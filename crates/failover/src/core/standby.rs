@@ -104,7 +104,7 @@ impl FailoverCore {
             return false;
         };
         standby.ready = true;
-        standby.active.credentials.clone_from(&greeting.credentials);
+        standby.active.greeted(greeting.clone());
         let name = standby.active.name.clone();
         self.event(Event::StandbyReady { broker: name.to_string() });
         match &self.state {
@@ -172,6 +172,15 @@ impl FailoverCore {
         Some(self.standbys.remove(ready).active)
     }
 
+    /// The standby on this broker, if it is ready.
+    pub(super) fn take_standby_at(&mut self, broker: &BrokerUri) -> Option<Active> {
+        let Self { standbys, pool, .. } = self;
+        let is_on =
+            |standby: &Standby| standby.ready && pool.is_same(&standby.active.broker, broker);
+        let place = standbys.iter().position(is_on)?;
+        Some(standbys.remove(place).active)
+    }
+
     /// The standby with this link, if it is ready.
     pub(super) fn take_standby_on(&mut self, link: LinkId) -> Option<Active> {
         let is_it = |standby: &Standby| standby.active.link == link && standby.ready;
@@ -187,7 +196,7 @@ impl FailoverCore {
         self.standby_due = None;
     }
 
-    /// Lets go of standbys on a broker that is in use from now on.
+    /// Lets go of standbys on a broker that is in use, or is dialled for that.
     pub(super) fn drop_standbys_on(&mut self, broker: &BrokerUri) {
         let Self { standbys, pool, outputs, .. } = self;
         let is_on = |standby: &mut Standby| pool.is_same(&standby.active.broker, broker);

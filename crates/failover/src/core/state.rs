@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, RemoveInfo};
 
 use super::incident::Record;
-use super::io::LinkId;
+use super::io::{Greeting, LinkId};
 use super::moves::MoveReason;
 use crate::credentials::Credentials;
 use crate::error::{DialError, GaveUp};
@@ -61,11 +61,29 @@ pub(crate) struct Active {
     pub(crate) broker: BrokerUri,
     /// The broker's name for people.
     pub(crate) name: Arc<str>,
+    /// Of OpenWire, once it was agreed on.
+    pub(crate) version: u8,
     /// Who the client is on this link, if a provider was asked.
     pub(crate) credentials: Option<Credentials>,
 }
 
+/// The first version in which a `ConnectionControl` names the cluster's brokers, and with which Java
+/// restores consumers closed.
+const CLUSTER_VERSION: u8 = 6;
+
 impl Active {
+    /// Takes note of what a dial brought.
+    pub(crate) fn greeted(&mut self, Greeting { version, credentials }: Greeting) {
+        self.version = version;
+        self.credentials = credentials;
+    }
+
+    /// Whether the broker is of an ActiveMQ so old (before 5.4) that it does not tell clients of its cluster
+    /// by `ConnectionControl`, and may not open a consumer by `ConsumerControl`.
+    pub(crate) const fn is_old(&self) -> bool {
+        self.version < CLUSTER_VERSION
+    }
+
     /// A command as it goes over this link: who the client is may be another thing on each.
     pub(crate) fn complete(&self, command: Arc<Command>) -> Arc<Command> {
         match (&*command, &self.credentials) {
@@ -93,6 +111,9 @@ pub(crate) struct Departure {
     pub(crate) unsettled: Vec<ConsumerId>,
     /// What is said of those that do not.
     pub(crate) farewells: Vec<RemoveInfo>,
+    /// The number of what the broker is asked to find out whether messages that it was not to answer have
+    /// arrived, until it has answered.
+    pub(crate) flush: Option<i32>,
 }
 
 /// A replay that is not answered in full yet.
@@ -105,6 +126,10 @@ pub(crate) struct Replay {
     pub(crate) held: VecDeque<Command>,
     /// How much may be held.
     pub(crate) max_held: usize,
+    /// How long the broker may take for the next answer.
+    pub(crate) patience: Duration,
+    /// When it has taken too long.
+    pub(crate) due: Instant,
 }
 
 /// What is over when a link is there again.

@@ -155,7 +155,10 @@ impl FailoverCore {
         let Some(timeout) = self.options.request_timeout else { return };
         for number in self.requests.expired(timeout, now) {
             let Some(entry) = self.requests.take(number) else { continue };
-            if entry.tracked && !entry.is_message() {
+            // A commit that was sent may have been done: its transaction is over. One that was not leaves it
+            // to be committed yet, or rolled back.
+            let is_in_doubt = ends_transaction(&entry.command) && !entry.tried.is_empty();
+            if is_in_doubt || entry.tracked && !entry.is_message() {
                 self.tracker.refused(&entry.command);
             }
             let (id, error) = entry.fail(GaveUp::NoAnswer(timeout));

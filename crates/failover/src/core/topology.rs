@@ -9,7 +9,7 @@ use super::FailoverCore;
 use super::io::{Event, LinkId};
 use super::moves::MoveReason;
 use super::state::State;
-use crate::uri::{BrokerUri, PushedBrokers};
+use crate::uri::{BrokerUri, MAX_BROKERS, PushedBrokers};
 
 /// The brokers of the cluster, in the order in which a round tries them when nothing is left to chance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,11 @@ impl Topology {
     pub fn brokers(&self) -> &[KnownBroker] {
         &self.brokers
     }
+}
+
+/// The address that a broker publishes.
+fn address_of(info: &BrokerInfo) -> Option<BrokerUri> {
+    PushedBrokers::parse(&info.broker_url.as_ref()?.to_str()).brokers.into_iter().next()
 }
 
 impl FailoverCore {
@@ -100,16 +105,42 @@ impl FailoverCore {
                 None => return,
             },
         };
-        let called = info.broker_url.as_ref().map(|url| PushedBrokers::parse(&url.to_str()));
-        if let Some(called) = called.and_then(|called| called.brokers.into_iter().next()) {
+        let tells_of_cluster = dialed.is_old() && self.state.link() == Some(link);
+        let called = address_of(info);
+        if let Some(called) = called.clone() {
             let dialed = dialed.broker.clone();
             self.pool.is_called(dialed, called);
+        }
+        if tells_of_cluster && self.options.update_uris_supported {
+            self.on_peers(called, info);
         }
         if let State::Connected(current) = &self.state {
             let current = current.broker.clone();
             self.drop_standbys_on(&current);
             self.plan_move_to_better(now);
             self.keep_standbys(now);
+        }
+    }
+
+    /// An old broker, which has no other way to do so, names its peers.
+    ///
+    /// Of a newer one they are not taken, as in Java: they are the brokers it has bridges to, by the names
+    /// that the bridges use. Those that clients are to know it sends with the next command, chosen by
+    /// `updateClusterFilter`.
+    fn on_peers(&mut self, called: Option<BrokerUri>, info: &BrokerInfo) {
+        let peers = info.peer_broker_infos.iter().flatten().flatten();
+        let peers: Vec<_> = peers.filter_map(|peer| address_of(peer)).take(MAX_BROKERS).collect();
+        if peers.is_empty() {
+            return;
+        }
+        let mut brokers: Vec<BrokerUri> = Vec::new();
+        for broker in called.into_iter().chain(peers) {
+            if !brokers.contains(&broker) {
+                brokers.push(broker);
+            }
+        }
+        if self.pool.set_pushed(brokers) {
+            self.on_topology_changed();
         }
     }
 

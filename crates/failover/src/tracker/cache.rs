@@ -80,6 +80,10 @@ impl MessageCache {
         }
     }
 
+    pub(super) fn has_unconfirmed(&self) -> bool {
+        self.uncovered > 0 || !self.messages.is_empty()
+    }
+
     /// Forgets one that cannot be sent.
     pub(super) fn forget(&mut self, number: i32) {
         if let Some(at) = self.messages.iter().position(|kept| kept.command_id() == number)

@@ -387,6 +387,11 @@ impl ConnectionStateTracker {
         self.cache.confirm_before(number);
     }
 
+    /// Whether messages were sent that no answer says the arrival of.
+    pub(crate) fn has_unconfirmed(&self) -> bool {
+        self.cache.has_unconfirmed()
+    }
+
     /// How many messages were not kept for want of room, and went with the link for all that is known.
     pub(crate) const fn take_uncovered(&mut self) -> u64 {
         self.cache.take_uncovered()

@@ -143,9 +143,9 @@ impl Dial {
         let credentials = self.credentials().await?;
         let stream = self.open(watch).await?;
         watch.begin(Stopwatch::HANDSHAKE);
-        let mut link = greet(self.id, stream, self.config, self.limits).await?;
+        let (mut link, version) = greet(self.id, stream, self.config, self.limits).await?;
         link.set_write_timeout(self.options.tcp.so_write_timeout);
-        Ok((link, Greeting { credentials }))
+        Ok((link, Greeting { version, credentials }))
     }
 
     /// Asks the provider, if there is one. Before it connects: brokers do not wait for who is slow to say
@@ -320,18 +320,19 @@ fn link_config(options: &TransportOptions, detect_timeout: Option<Duration>) -> 
     }
 }
 
+/// Does the handshake: the link, and the version of OpenWire that is spoken over it.
 async fn greet(
     id: LinkId,
     stream: Stream,
     config: LinkConfig,
     limits: Limits,
-) -> Result<Link, DialError> {
+) -> Result<(Link, u8), DialError> {
     let core = LinkCore::new(now(), config, limits)
         .map_err(|error| DialError::Unsupported(error.to_string()))?;
     let mut link = Link::new(id, stream, core);
     loop {
         match link.poll_event(now()) {
-            Ok(Some(LinkEvent::Opened { .. })) => return Ok(link),
+            Ok(Some(LinkEvent::Opened { format, .. })) => return Ok((link, format.version)),
             Ok(Some(LinkEvent::Command(_)) | None) => {}
             Err(reason) => return Err(reason.into()),
         }

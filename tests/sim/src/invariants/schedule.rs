@@ -244,22 +244,33 @@ impl Client {
                 ensure!(!is_ready, "{broker} is dialled, and a standby is ready");
                 self.begin_round();
             }
-            State::Next(_) => {}
+            State::Next(_) => {
+                let names = &self.wishes.names;
+                let mut ready = self.standbys.iter().filter(|standby| standby.is_ready);
+                let is_ready = ready.any(|standby| names.is_same(&standby.broker, broker));
+                ensure!(!is_ready, "{broker} is dialled, and a standby is ready there");
+            }
             state => return Err(format!("{broker} is dialled, and {state:?}")),
         }
         let place = self.round.iter().position(|(_, next)| next == broker);
+        self.take_from_round(broker, place)?;
+        self.state = State::Trying(link, broker.to_owned());
+        Ok(())
+    }
+
+    /// A broker is tried, which has this place among those that are left.
+    fn take_from_round(&mut self, broker: &str, place: Option<usize>) -> Verdict {
         let Some(place) = place else {
-            return Err(format!("{broker} is dialled, and {:?} were left", self.round));
+            return Err(format!("{broker} is tried, and {:?} were left", self.round));
         };
         if self.plan.randomize {
             let first = self.round[0].0;
             let (rank, _) = self.round[place];
-            ensure!(rank == first, "{broker} is dialled too early: {:?}", self.round);
+            ensure!(rank == first, "{broker} is tried too early: {:?}", self.round);
         } else {
-            ensure!(place == 0, "{broker} is dialled, and {:?} were left", self.round);
+            ensure!(place == 0, "{broker} is tried, and {:?} were left", self.round);
         }
         self.round.remove(place);
-        self.state = State::Trying(link, broker.to_owned());
         Ok(())
     }
 
@@ -299,6 +310,9 @@ impl Client {
 
     /// Something is said over a link: if it is a standby's, then that is being tried now.
     fn on_spoken(&mut self, now: Time, link: LinkId) -> Verdict {
+        if matches!(self.state, State::Next(_)) {
+            return self.on_next_spoken(link);
+        }
         let ready = self.next_standby();
         let Some(place) = ready.filter(|place| self.standbys[*place].link == link) else {
             return Ok(());
@@ -315,6 +329,19 @@ impl Client {
         self.move_to = None;
         self.round.retain(|(_, broker)| !self.wishes.names.is_same(broker, &standby.broker));
         self.state = State::Trying(link, standby.broker);
+        Ok(())
+    }
+
+    /// The next broker of the round is spoken to: over the standby that is ready there.
+    fn on_next_spoken(&mut self, link: LinkId) -> Verdict {
+        let is_it = |standby: &Standby| standby.link == link && standby.is_ready;
+        let Some(place) = self.standbys.iter().position(is_it) else { return Ok(()) };
+        let broker = self.standbys.remove(place).broker;
+        let is_same = |(_, next): &(Rank, String)| self.wishes.names.is_same(next, &broker);
+        let place = self.round.iter().position(is_same);
+        self.take_from_round(&broker, place)?;
+        self.greeted = Some(link);
+        self.state = State::Trying(link, broker);
         Ok(())
     }
 

@@ -95,6 +95,19 @@ fn it_stays_closed_through_a_second_loss_and_an_answer_about_another_link_opens_
 }
 
 #[test]
+fn it_is_restored_as_it_was_to_a_broker_that_may_not_know_how_to_open_it() {
+    for (version, restored) in [(1, 5), (5, 5), (6, 0), (12, 0)] {
+        let mut lab = lost();
+        let greeting = Greeting { version, ..Greeting::default() };
+        let dialed = Input::Dialed(LinkId(2), Ok(greeting), DialTimes::default());
+        assert_eq!(prefetches(&mut lab, dialed), [restored], "version {version}");
+        assert!(answers(&mut lab, 2).is_empty());
+        let opened = lab.input(Input::Cleared(LinkId(1)));
+        assert_eq!(opened.is_empty(), restored == 5, "version {version}: {opened:?}");
+    }
+}
+
+#[test]
 fn one_that_was_removed_meanwhile_is_not_opened() {
     let mut lab = lost();
     prefetches(&mut lab, Input::Dialed(LinkId(2), Ok(Greeting::default()), DialTimes::default()));

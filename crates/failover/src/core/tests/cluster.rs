@@ -110,6 +110,31 @@ fn a_standby_that_refuses_the_connection_is_hung_up_and_the_round_goes_on() {
 }
 
 #[test]
+fn a_standby_that_is_ready_on_the_next_broker_of_a_round_is_not_dialed_anew() {
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1", "tcp://c:1"], |options| {
+        options.backup = true;
+        options.backup_pool_size = 2;
+    });
+    lab.input(Input::Start);
+    lab.submit(connection_info());
+    assert_eq!(lab.dialed(1)[3..], ["dial 2 tcp://b:1", "dial 3 tcp://c:1"]);
+    lab.answer(1, 1);
+    lab.dialed(2);
+    lab.dialed(3);
+    lab.lost(1);
+    assert_eq!(
+        lab.refuse(2, 1, "javax.jms.InvalidClientIDException"),
+        [
+            "hangup 2",
+            "event attempt failed tcp://b:1 in round 1",
+            "transmit 3 ConnectionControl #0",
+            "transmit 3 ConnectionInfo #1",
+        ]
+    );
+    assert_eq!(lab.answer(3, 1)[0], "resumed 3");
+}
+
+#[test]
 fn standbys_are_let_go_when_it_is_closed() {
     let mut lab = with_standby();
     assert_eq!(
@@ -136,7 +161,8 @@ fn a_standby_that_becomes_ready_ends_the_wait_for_the_next_round() {
     lab.wait(ms(10));
     lab.lost(1);
     assert_eq!(lab.dialed(3)[0], "transmit 3 ConnectionControl #0");
-    assert_eq!(lab.due(), None);
+    // No dial any more, only what the broker has for its answers.
+    assert_eq!(lab.due(), Some(ms(30_000)));
 }
 
 #[test]

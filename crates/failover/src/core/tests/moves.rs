@@ -41,14 +41,16 @@ impl Lab {
     }
 
     /// Is told to move to `b`, the link to which is there then.
-    pub(super) fn leave_for_b(&mut self) {
+    pub(super) fn leave_for_b(&mut self) -> Vec<String> {
         self.now += ms(1000);
         self.hear(1, told("tcp://b:1,tcp://a:1", true));
         assert_eq!(self.long(), ["dial 2 tcp://b:1"]);
+        let left = self.dialed(2);
         assert_eq!(
-            self.dialed(2),
+            left[..2],
             ["event rebalancing from tcp://a:1 to tcp://b:1: Rebalance", "leaving 1"]
         );
+        left
     }
 }
 
@@ -239,6 +241,24 @@ fn a_standby_is_moved_to_by_whichever_name_its_broker_is_asked_for() {
         lab.long()[..2],
         ["event rebalancing from tcp://a:1 to tcp://127.0.0.1:1: Asked", "leaving 1"]
     );
+}
+
+#[test]
+fn the_peers_of_a_broker_are_news_only_from_one_that_does_not_tell_of_its_cluster_otherwise() {
+    let called = |url: &str| BrokerInfo { broker_url: Some(url.into()), ..BrokerInfo::default() };
+    let peers = ["tcp://b:1", "tcp://c:1"].map(|url| Some(Box::new(called(url))));
+    let info = BrokerInfo { peer_broker_infos: Some(peers.into()), ..called("tcp://a:1") };
+    let news = vec!["event topology tcp://a:1 tcp://b:1 tcp://c:1", "deliver 1 BrokerInfo"];
+    let no_news = vec!["deliver 1 BrokerInfo"];
+    for (version, expected) in [(5, news), (6, no_news.clone())] {
+        let mut lab = Lab::new(&["tcp://a:1"], |_| {});
+        lab.input(Input::Start);
+        lab.submit(connection_info());
+        let greeting = Greeting { version, ..Greeting::default() };
+        lab.input(Input::Dialed(LinkId(1), Ok(greeting), DialTimes::default()));
+        assert_eq!(lab.hear(1, info.clone()), expected, "version {version}");
+        assert_eq!(lab.hear(1, info.clone()), no_news, "known already");
+    }
 }
 
 #[test]

@@ -68,6 +68,34 @@ fn what_no_broker_was_to_answer_is_cached_and_sent_again_until_a_later_answer_ca
 }
 
 #[test]
+fn what_is_cached_is_asked_after_before_an_orderly_move_and_not_sent_again() {
+    let mut lab = Lab::caching(1 << 20);
+    lab.tell(sized(0));
+    assert_eq!(lab.leave_for_b().last().unwrap(), "transmit 1 FlushCommand #3");
+    // The broker's answer to that says that it has all that came before, and that it can be left.
+    assert_eq!(
+        lab.answer(1, 3),
+        [
+            "transmit 1 ShutdownInfo #0",
+            "hangup 1",
+            "interrupted 1",
+            "transmit 2 ConnectionControl #0",
+            "transmit 2 ConnectionInfo #1",
+        ]
+    );
+}
+
+#[test]
+fn what_is_cached_is_sent_again_when_the_broker_that_is_left_does_not_say_that_it_has_it() {
+    let mut lab = Lab::caching(1 << 20);
+    lab.tell(sized(0));
+    lab.leave_for_b();
+    assert!(lab.wait(ms(1999)).is_empty());
+    assert_eq!(lab.wait(ms(1)).last().unwrap(), "transmit 2 ActiveMQMessage #2");
+    assert!(lab.answer(1, 3).is_empty(), "too late");
+}
+
+#[test]
 fn without_track_messages_nothing_is_cached() {
     let mut lab = Lab::two().connected();
     lab.tell(sized(0));

@@ -309,8 +309,11 @@ fn a_standby_whose_credentials_are_out_of_date_is_dialed_anew_and_asked_for_agai
     lab.answer(1, 1);
     let told = |lab: &mut Lab, link| {
         let credentials = Some(crate::Credentials::new("u", format!("of link {link}")));
-        let dialed =
-            Input::Dialed(LinkId(link), Ok(Greeting { credentials }), DialTimes::default());
+        let dialed = Input::Dialed(
+            LinkId(link),
+            Ok(Greeting { credentials, ..Greeting::default() }),
+            DialTimes::default(),
+        );
         lab.core.handle(lab.now, dialed).find_map(|output| match output {
             Output::Transmit(_, command, _) => match &*command {
                 Command::ConnectionInfo(info) => info.password.as_ref().map(ToString::to_string),
@@ -391,4 +394,26 @@ fn a_broker_that_dispatches_beyond_the_prefetch_instead_of_answering_a_replay_is
         lab.input(Input::Received(LinkId(2), dispatch().into())),
         ["hangup 2", "event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
     );
+}
+
+#[test]
+fn a_broker_that_answers_no_part_of_a_replay_for_half_a_minute_is_left_for_the_next() {
+    let mut lab = Lab::two().connected();
+    lab.submit(session_info());
+    lab.answer(1, 2);
+    lab.lost(1);
+    lab.wait(ms(10));
+    lab.dialed(2);
+    assert_eq!(lab.due(), Some(ms(30_000)));
+    lab.now += ms(29_999);
+    // Signs of life are no answers; an answer gives time for the next.
+    lab.input(Input::Received(LinkId(2), MessageDispatch::default().into()));
+    assert_eq!(lab.due(), Some(ms(1)));
+    lab.answer(2, 1);
+    assert_eq!(lab.due(), Some(ms(30_000)));
+    assert_eq!(
+        lab.wait(ms(30_000)),
+        ["hangup 2", "event attempt failed tcp://b:1 in round 1", "dial 3 tcp://a:1"]
+    );
+    assert!(lab.answer(2, 2).is_empty(), "it has no say any more");
 }

@@ -169,6 +169,43 @@ fn a_one_phase_commit_without_an_answer_is_in_doubt_and_its_transaction_is_over(
 }
 
 #[test]
+fn a_commit_that_is_not_answered_in_time_is_in_doubt_and_its_transaction_is_over() {
+    let change = |options: &mut FailoverOptions| options.request_timeout = Some(ms(500));
+    for commit in [TransactionInfo::COMMIT_ONE_PHASE, TransactionInfo::COMMIT_TWO_PHASE] {
+        let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], change).connected().with_producer();
+        let id = local(1);
+        lab.say(step(&id, TransactionInfo::BEGIN));
+        lab.say(message(&id));
+        lab.submit(step(&id, commit));
+        assert_eq!(
+            lab.wait(ms(500)),
+            ["complete 6 in doubt, sent to tcp://a:1 without an answer: no answer within the \
+              request timeout of 500 ms"]
+        );
+        assert!(lab.answer(1, 6).is_empty(), "too late");
+        assert_eq!(lab.fail_over(1).len(), 4, "nothing of it is repeated");
+    }
+}
+
+#[test]
+fn a_commit_that_could_not_be_sent_in_time_leaves_its_transaction_to_be_ended() {
+    let change = |options: &mut FailoverOptions| options.request_timeout = Some(ms(500));
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], change).connected().with_producer();
+    let id = local(1);
+    lab.say(step(&id, TransactionInfo::BEGIN));
+    lab.say(message(&id));
+    lab.lost(1);
+    lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
+    let unsent = "complete 6 not sent: no answer within the request timeout of 500 ms";
+    assert_eq!(lab.wait(ms(500))[0], unsent);
+    assert_eq!(
+        lab.dialed(2)[4..],
+        ["transmit 2 BEGIN #4", "transmit 2 ActiveMQMessage #5"],
+        "it can be committed yet, or rolled back"
+    );
+}
+
+#[test]
 fn a_one_phase_commit_that_never_left_is_sent_when_its_transaction_was_repeated() {
     let mut lab = Lab::two().connected();
     let id = local(1);
