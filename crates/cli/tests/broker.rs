@@ -27,8 +27,15 @@ fn rewire() -> Command {
 }
 
 impl Broker {
+    /// The command of a broker on what it has stored in this folder.
+    fn on(listen: &str, data: &Path) -> Command {
+        let mut command = rewire();
+        command.args(["broker", "--listen", listen, "--data"]).arg(data);
+        command
+    }
+
     fn start(listen: &str, data: &Path) -> Self {
-        Self::run(rewire().args(["broker", "--listen", listen, "--data"]).arg(data))
+        Self::run(&mut Self::on(listen, data))
     }
 
     fn run(command: &mut Command) -> Self {
@@ -50,33 +57,75 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_str(text.lines().last().expect("a summary")).unwrap()
 }
 
-#[test]
-fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
-    const COUNT: &str = "3000";
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+
+    /// Lets some time pass, so that what follows happens at no moment in particular.
+    fn dawdle(&mut self, limit: Duration) {
+        let until =
+            now() + limit.mul_f64(f64::from(u16::try_from(self.below(1000)).unwrap()) / 1000.0);
+        while now() < until {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// How often the broker is killed in each mode: `REWIRE_KILLS`, or a few times.
+fn kills() -> u64 {
+    std::env::var("REWIRE_KILLS")
+        .map_or(4, |kills| kills.parse().expect("REWIRE_KILLS is a number"))
+}
+
+/// A broker is killed again and again while one client sends; then all that it has stored is counted.
+fn kill_while_sending(mode: &str, per_kill: u64) {
+    let count = (kills() + 1) * per_kill;
     let folder = tempfile::tempdir().unwrap();
     let mut broker = Broker::start("tcp://127.0.0.1:0", folder.path());
     let address = broker.uri.clone();
     let uri = format!("failover:({address})?initialReconnectDelay=1&maxReconnectDelay=20");
     let log = folder.path().join("sent.jsonl");
-    let sender = rewire()
-        .args(["send", &uri, "Q", "--count", COUNT, "--mode", "pipelined", "--json", "--log"])
+    let mut sender = rewire()
+        .args(["send", &uri, "Q", "--count", &count.to_string(), "--mode", mode])
+        .args(["--rate", "4000", "--json", "--log"])
         .arg(&log)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    for kill in 1..=5 {
-        // Each time at another point: when so many messages were answered.
-        let answered = || std::fs::read_to_string(&log).map_or(0, |log| log.lines().count());
+    let mut dice = Dice(0x5EED_0001 + per_kill);
+    let mut answered = 0;
+    for _ in 0..kills() {
         let deadline = now() + SOON;
-        while answered() < kill * 400 {
-            assert!(now() < deadline, "the sender goes on");
+        let before = answered;
+        while answered <= before + per_kill / 3 {
+            assert!(now() < deadline, "{mode}: the sender goes on after {before}");
+            assert!(sender.try_wait().unwrap().is_none(), "{mode}: killed after all was sent");
             std::thread::yield_now();
+            let lines = std::fs::read_to_string(&log).map_or(0, |log| log.lines().count());
+            answered = u64::try_from(lines).unwrap();
         }
+        dice.dawdle(Duration::from_millis(10));
         drop(broker);
+        if dice.below(3) == 0 {
+            // And once more, while it reads what it had stored.
+            let mut recovering = Broker::on(&address, folder.path())
+                .stdout(Stdio::piped())
+                .spawn().unwrap();
+            dice.dawdle(Duration::from_millis(30));
+            recovering.kill().unwrap();
+            recovering.wait().unwrap();
+        }
         broker = Broker::start(&address, folder.path());
     }
     let sent = json(&sender.wait_with_output().unwrap());
-    assert_eq!(sent["confirmed"], 3000, "{sent}");
+    assert_eq!(sent["confirmed"], count, "{sent}");
     // The last one too: what is received is what was stored.
     drop(broker);
     let broker = Broker::start(&address, folder.path());
@@ -85,10 +134,20 @@ fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
         .output()
         .unwrap();
     let received = json(&received);
-    assert_eq!(received["received"], 3000, "{received}");
+    assert_eq!(received["received"], count, "{received}");
     for what in ["duplicates", "missing", "out_of_order"] {
         assert_eq!(received[what], 0, "{received}");
     }
+}
+
+#[test]
+fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
+    kill_while_sending("pipelined", 1200);
+}
+
+#[test]
+fn who_waits_for_each_answer_loses_nothing_either_when_it_is_killed() {
+    kill_while_sending("sync", 120);
 }
 
 #[test]
