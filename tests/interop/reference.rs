@@ -1,12 +1,12 @@
 //! ActiveMQ's own client at work on the reference broker; and, so that the scenarios say what is true, on ActiveMQ.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rewire::Destination;
 use rewire_broker::{Broker, MemoryStore};
-use rewire_test_support::{ActiveMq, Java, Program, Running};
+use rewire_test_support::{ActiveMq, Java, Program, Running, eventually};
 use serde_json::Value;
 
 use crate::{JAVA, java};
@@ -23,9 +23,16 @@ struct Reference {
 
 impl Reference {
     fn start() -> Self {
-        let arguments =
-            ["broker", "--memory", "--listen", "tcp://127.0.0.1:0", "--name", "reference"];
-        let mut running = Program::rewire(arguments).start();
+        Self::ready(Program::rewire(["broker", "--memory", "--listen", "tcp://127.0.0.1:0"]))
+    }
+
+    /// On what it has stored in this folder.
+    fn on(data: &Path, listen: &str) -> Self {
+        Self::ready(Program::rewire(["broker", "--listen", listen, "--data"]).arg(data))
+    }
+
+    fn ready(program: Program) -> Self {
+        let mut running = program.arg("--name").arg("reference").start();
         let ready = running.line(SOON).expect("a line of the broker");
         let uri = ready.strip_prefix("READY ").expect("it is ready").to_owned();
         Self { running, uri }
@@ -123,4 +130,43 @@ fn java_loses_nothing_while_the_reference_broker_is_killed_and_restarted() {
     let dead = dead.map_or(0, |dead| dead.pending);
     assert_eq!(store.len(), dead, "{seen}");
     assert_eq!(seen["duplicates"], 0, "{seen}");
+}
+
+/// The broker is killed 4 times, or as often as `REWIRE_KILLS` says, while Java sends and waits for each answer.
+#[test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+fn java_finds_all_that_was_answered_in_a_reference_broker_that_was_killed() {
+    const PER_KILL: usize = 150;
+    let kills: usize = std::env::var("REWIRE_KILLS").map_or(4, |kills| kills.parse().unwrap());
+    let count = PER_KILL * (kills + 2);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("sent");
+    let mut broker = Reference::on(folder.path(), "tcp://127.0.0.1:0");
+    let address = broker.uri.clone();
+    let uri = format!("failover:({address})?initialReconnectDelay=10&useExponentialBackOff=false");
+    let mut producer = java("Produce", &uri)
+        .args(["--to", "Q", "--pid", "p", "--count", &count.to_string(), "--log"])
+        .arg(&log)
+        .start();
+    for kill in 1..=kills {
+        // Each time at another point: a send more or less has returned.
+        let wanted = kill * PER_KILL + kill * 37 % PER_KILL;
+        eventually(JAVA, "the producer goes on", || {
+            assert!(producer.is_running(), "all was sent before kill {kill}");
+            std::fs::read_to_string(&log).is_ok_and(|log| log.lines().count() >= wanted)
+        });
+        broker.running.kill();
+        broker = Reference::on(folder.path(), &address);
+    }
+    let long = JAVA + Duration::from_secs(1) * u32::try_from(kills).unwrap();
+    let sent = producer.finish(long).success().last_json();
+    assert_eq!(sent["sent"], count);
+    broker.running.kill();
+    let broker = Reference::on(folder.path(), &address);
+    let stored = java("Consume", &broker.uri).args(["--from", "Q", "--idle-ms", "3000"]).start();
+    let stored = stored.finish(JAVA).success().last_json();
+    assert_eq!(stored["received"], count, "{stored}");
+    for what in ["duplicates", "missing", "out_of_order"] {
+        assert_eq!(stored[what], 0, "{what}: {stored}");
+    }
 }

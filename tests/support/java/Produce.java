@@ -1,6 +1,8 @@
 // Sends a sequence, each message with the properties pid and seq: --uri URI --to DESTINATION --count N [--size BYTES]
-// [--pid NAME] [--persistent false] [--async] [--user U --password P].
+// [--pid NAME] [--persistent false] [--async] [--log FILE] [--user U --password P]. The log has a line for each message
+// whose send has returned.
 
+import java.io.PrintStream;
 import javax.jms.DeliveryMode;
 import javax.jms.MessageProducer;
 import javax.jms.Session;
@@ -19,8 +21,10 @@ public final class Produce {
         String body = "x".repeat(flags.integer("size", 100));
         boolean persistent = flags.flag("persistent", true);
         connection.setUseAsyncSend(flags.flag("async", false));
+        String log = flags.text("log", null);
         flags.done();
 
+        PrintStream sent = log == null ? null : new PrintStream(log);
         connection.start();
         Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
         MessageProducer producer = session.createProducer(Messages.destination(to));
@@ -30,6 +34,9 @@ public final class Produce {
             message.setStringProperty("pid", pid);
             message.setLongProperty("seq", seq);
             producer.send(message);
+            if (sent != null) {
+                sent.println(seq);
+            }
         }
         connection.close();
         Json.print(Json.object().put("sent", count).put("pid", pid));
