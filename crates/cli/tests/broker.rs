@@ -115,9 +115,8 @@ fn kill_while_sending(mode: &str, per_kill: u64) {
         drop(broker);
         if dice.below(3) == 0 {
             // And once more, while it reads what it had stored.
-            let mut recovering = Broker::on(&address, folder.path())
-                .stdout(Stdio::piped())
-                .spawn().unwrap();
+            let mut recovering =
+                Broker::on(&address, folder.path()).stdout(Stdio::piped()).spawn().unwrap();
             dice.dawdle(Duration::from_millis(30));
             recovering.kill().unwrap();
             recovering.wait().unwrap();

@@ -88,8 +88,13 @@ pub struct BrokerLimits {
     /// Bytes of messages in memory, each counted with 1,024 more than its body and properties, as Java
     /// does. Default 1 GiB.
     pub memory: usize,
-    /// Bytes of messages of one destination. Default none beside that of all.
+    /// Bytes of messages of one destination that no store has. Default none beside that of all.
     pub destination_memory: usize,
+    /// Bytes of stored messages of one queue, or for one durable subscription, that wait in memory: the
+    /// next to go. Of the others only the store has more than their places. Default 4 MiB.
+    pub page_memory: usize,
+    /// Bytes of messages that are on their way to the store before producers wait. Default 16 MiB.
+    pub unstored_memory: usize,
     /// Bytes of messages of one transaction. Default 64 MiB.
     pub transaction_memory: usize,
     /// Bytes of messages that wait for memory, of one link, before it is not read any more. Default 1 MiB.
@@ -125,6 +130,8 @@ impl Default for BrokerLimits {
         Self {
             memory: 1 << 30,
             destination_memory: usize::MAX,
+            page_memory: 4 << 20,
+            unstored_memory: 16 << 20,
             transaction_memory: 64 << 20,
             held_bytes: 1 << 20,
             connections: 10_000,

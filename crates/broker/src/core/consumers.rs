@@ -12,7 +12,7 @@ use super::names;
 use super::queue::QueueKind;
 use super::reference::Dispatched;
 use super::rights::Operation;
-use super::subscription::{Seat, Stream, Subscription, Window};
+use super::subscription::{Gaze, Seat, Seen, Stream, Subscription, Window};
 use crate::selector::Selector;
 
 /// `RemoveInfo`: nothing is known of what was delivered.
@@ -156,13 +156,14 @@ impl BrokerCore {
                     if sub.selects(&reference.message) {
                         self.memory.take(reference.size());
                         found.bytes += reference.size();
-                        sub.stream.pending.push_back((Some(topic), reference.clone()));
+                        let seen = Seen::Here(Some(topic), reference.clone());
+                        sub.stream.pending.push_back(seen);
                     }
                 }
             }
             Home::Queue(queue) if sub.info.browser => self.browse(key, queue),
             Home::Queue(queue) => {
-                sub.seats.push(Seat { queue, cursor: 0, ready: false });
+                sub.seats.push(Seat { queue, cursor: 0, gaze: Gaze::Looking });
                 if let Some((queue, mut desk)) = self.at_queue(queue) {
                     queue.add_consumer(key, &mut desk);
                 }
@@ -175,9 +176,16 @@ impl BrokerCore {
         let snapshot = queue.snapshot(&self.subs);
         let now = self.now.unix_ms;
         let Some(sub) = self.subs.get_mut(&key) else { return };
-        for reference in snapshot {
-            if !reference.is_expired(now) && sub.selects(&reference.message) {
-                sub.stream.pending.push_back((None, reference));
+        for seen in snapshot {
+            let is_wanted = match &seen {
+                Seen::Here(_, reference) => {
+                    !reference.is_expired(now) && sub.selects(&reference.message)
+                }
+                // That is found out when it is read.
+                Seen::There(..) => true,
+            };
+            if is_wanted {
+                sub.stream.pending.push_back(seen);
             }
         }
     }
@@ -222,9 +230,9 @@ impl BrokerCore {
                 topic.consumers.retain(|own| *own != key);
             }
         }
-        for (topic, reference) in &sub.stream.pending {
+        for seen in &sub.stream.pending {
             // What a browser had not looked at yet is still in its queue.
-            let Some(topic) = topic else { continue };
+            let Seen::Here(Some(topic), reference) = seen else { continue };
             self.memory.free(reference.size());
             if let Some(topic) = self.destinations.topic(*topic) {
                 topic.bytes = topic.bytes.saturating_sub(reference.size());

@@ -22,14 +22,10 @@ impl BrokerCore {
     /// Searches all queues for what has expired.
     pub(super) fn sweep(&mut self) {
         for key in self.destinations.queue_keys() {
-            let expired = self
-                .destinations
-                .queue(key)
-                .map(|queue| queue.take_expired(self.now.unix_ms))
-                .unwrap_or_default();
-            for reference in expired {
-                self.expire(key, &reference);
+            if let Some((queue, mut desk)) = self.at_queue(key) {
+                queue.take_expired(&mut desk);
             }
+            self.bury_expired();
         }
     }
 

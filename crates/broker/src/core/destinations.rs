@@ -131,12 +131,11 @@ impl BrokerCore {
             let problem = "a destination needs a name";
             return Err(BrokerError::new(ErrorKind::InvalidDestination, problem));
         }
-        let (prioritized, max_groups) = (self.config.prioritized_messages, limits.message_groups);
         let key = self.next_key();
         let home = if destination.kind.is_queue() {
             let kind = owner.clone().map_or(QueueKind::Queue, QueueKind::Temporary);
             let key = QueueKey(key);
-            let queue = Queue::new(key, destination.clone(), kind, prioritized, max_groups);
+            let queue = Queue::new(key, destination.clone(), kind, &self.config);
             self.destinations.queues.insert(key, queue);
             if self.config.persistent && owner.is_none() {
                 self.write(vec![StoreWrite::CreateQueue(destination.clone())]);
@@ -283,7 +282,7 @@ impl BrokerCore {
         match home {
             Home::Queue(key) => {
                 if let Some(queue) = self.destinations.queues.remove(&key) {
-                    self.memory.free(queue.bytes);
+                    self.memory.free(queue.bytes + queue.pages.stub_bytes());
                     if self.config.persistent && matches!(queue.kind, QueueKind::Queue) {
                         self.write(vec![StoreWrite::DeleteQueue(destination.clone())]);
                     }

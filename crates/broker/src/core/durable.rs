@@ -111,10 +111,8 @@ impl BrokerCore {
             return Err(BrokerError::jms("a durable subscription without a topic"));
         };
         let queue = QueueKey(self.next_key());
-        let (prioritized, groups) =
-            (self.config.prioritized_messages, self.config.limits.message_groups);
         let kind = QueueKind::Durable(key.clone());
-        let mut made = Queue::new(queue, destination.clone(), kind, prioritized, groups);
+        let mut made = Queue::new(queue, destination.clone(), kind, &self.config);
         made.filter = filter;
         made.subscription = Some(Box::new(info));
         self.destinations.insert_unnamed(made);
@@ -160,7 +158,7 @@ impl BrokerCore {
             }
         }
         if let Some(queue) = self.destinations.remove_unnamed(queue) {
-            self.memory.free(queue.bytes);
+            self.memory.free(queue.bytes + queue.pages.stub_bytes());
         }
         if self.config.persistent {
             self.write(vec![StoreWrite::Unsubscribe(key.clone())]);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rewire_protocol::{Command, ConsumerId, Destination, Message, MessageDispatch};
 
-use crate::store::StoreWrite;
+use crate::store::{Place, StoreWrite};
 
 /// Names a link: one socket, from its handshake to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,10 @@ pub struct LinkId(pub u64);
 /// Names a batch of writes. Batches are numbered in the order in which they are to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+/// Names messages that are to be read from the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoadId(pub u64);
 
 /// The time: to count from, and as messages carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub enum Input {
     Relieved(LinkId),
     /// This batch of writes, and all before it, are where they are to be.
     Stored(Ticket),
+    /// Messages were read, in the order in which they were asked for; none where there is no such message.
+    Loaded(LoadId, Vec<Option<Arc<Message>>>),
     /// The store has failed, and no write since the last answer can be counted on.
     StoreFailed(String),
     /// The time asked for has come.
@@ -69,6 +75,8 @@ pub enum Output {
     HangUp(LinkId),
     /// Make these writes, all or none.
     Store(Ticket, Vec<StoreWrite>),
+    /// Read the messages with these numbers, of this place. All writes that were answered are to be seen.
+    Load(LoadId, Place, Vec<u64>),
     /// Something the owner may want to know.
     Event(Event),
 }

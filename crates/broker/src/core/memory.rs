@@ -39,6 +39,16 @@ impl Memory {
         self.used = self.used.saturating_add(size);
     }
 
+    /// Whether what need not be in memory should not be.
+    pub(super) const fn is_pressed(&self) -> bool {
+        self.used >= self.limit / 2
+    }
+
+    /// Lets those that wait be looked at.
+    pub(super) const fn recheck(&mut self) {
+        self.freed = true;
+    }
+
     pub(super) const fn free(&mut self, size: usize) {
         self.used = self.used.saturating_sub(size);
         self.freed = true;
@@ -55,6 +65,11 @@ impl BrokerCore {
     /// Whether a message has to wait for memory. Transactions are taken in and counted by themselves.
     pub(super) fn has_to_wait(&self, message: &Message) -> bool {
         let Some(destination) = &message.destination else { return false };
+        if self.find_stored(message) {
+            // The store takes it, and memory holds no more of its queue than a page.
+            return self.memory.is_full(0)
+                || self.unstored.bytes() >= self.config.limits.unstored_memory;
+        }
         let bytes = match (
             self.destinations.find_queue(destination),
             self.destinations.find_topic(destination),
@@ -64,6 +79,12 @@ impl BrokerCore {
             (None, None) => 0,
         };
         self.memory.is_full(bytes)
+    }
+
+    /// Whether the queue that a message goes to has it in the store.
+    fn find_stored(&self, message: &Message) -> bool {
+        let queue = message.destination.as_ref().and_then(|to| self.destinations.find_queue(to));
+        queue.is_some_and(|queue| self.is_stored(queue.key, message))
     }
 
     /// Keeps a message until there is memory. The link goes on to be read, for what else it says, until

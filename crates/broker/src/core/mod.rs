@@ -7,6 +7,7 @@
 //! - `registry`, `connect`: links, connections, sessions, producers; `consumers`: those that receive;
 //! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones;
 //! - `queue`, `topic`, `subscription`, `reference`: what waits where, and for whom;
+//! - `pages`, `loads`: what of it is in memory, and what is read from the store when its turn comes;
 //! - `send`, `memory`, `dead`: a message on its way in, and out without a consumer;
 //! - `acks`, `pull`: what consumers say and ask;
 //! - `transactions`: what is done together or not at all;
@@ -29,8 +30,10 @@ mod durable;
 mod error;
 mod io;
 mod keys;
+mod loads;
 mod memory;
 mod names;
+mod pages;
 mod persist;
 mod pull;
 mod queue;
@@ -50,12 +53,14 @@ use rewire_protocol::{Destination, Message, TransactionId};
 
 pub use self::audit::ProducerAudit;
 pub use self::config::{BrokerConfig, BrokerLimits};
-pub use self::io::{Dispatch, Event, Input, LinkId, Now, Outgoing, Output, Ticket};
+pub(crate) use self::io::body_bytes;
+pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket};
 pub use self::rights::Right;
 
 use self::audit::Departed;
 use self::destinations::Destinations;
 use self::keys::{Map, QueueKey, SubKey};
+use self::loads::Loads;
 use self::memory::Memory;
 use self::persist::Unstored;
 use self::queue::{Desk, Subscriptions};
@@ -78,6 +83,7 @@ pub struct BrokerCore {
     departed: Departed,
     memory: Memory,
     unstored: Unstored,
+    loads: Loads,
     timers: Timers,
     /// The number of the last message.
     sequence: u64,
@@ -137,6 +143,7 @@ impl BrokerCore {
             durables: BTreeMap::new(),
             transactions: Map::default(),
             unstored: Unstored::default(),
+            loads: Loads::default(),
             timers: Timers::default(),
             sequence: recovered.sequence,
             advisories: 0,
@@ -164,6 +171,7 @@ impl BrokerCore {
             Input::Congested(link) => self.on_congested(link, true),
             Input::Relieved(link) => self.on_congested(link, false),
             Input::Stored(ticket) => self.on_stored(ticket),
+            Input::Loaded(load, messages) => self.on_loaded(load, messages),
             Input::StoreFailed(problem) => self.on_store_failed(problem),
             Input::Timeout => {}
             Input::Stop => self.on_stop(),
@@ -225,9 +233,9 @@ impl BrokerCore {
 
     /// A queue with what its dispatching acts on.
     fn at_queue(&mut self, key: QueueKey) -> Option<(&mut queue::Queue, Desk<'_>)> {
-        let Self { destinations, subs, outputs, expired, now, .. } = self;
+        let Self { destinations, subs, outputs, expired, memory, loads, now, .. } = self;
         let queue = destinations.queue(key)?;
-        Some((queue, Desk { subs, outputs, expired, now: *now }))
+        Some((queue, Desk { subs, outputs, expired, memory, loads, now: *now }))
     }
 
     /// Puts a message into a queue, for the first time or back.

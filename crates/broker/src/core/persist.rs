@@ -1,6 +1,7 @@
 //! The store's side: what is to be written, what waits until it is, and what was there at the start.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use rewire_protocol::{IntegerResponse, Message, ProducerAck, ProducerId};
 
@@ -11,7 +12,7 @@ use super::keys::{QueueKey, TopicKey};
 use super::queue::QueueKind;
 use super::reference::Reference;
 use super::transactions::Settled;
-use crate::store::{Place, Recovered, StoreWrite};
+use crate::store::{Place, Recovered, StoreWrite, StoredMessage};
 
 /// Something that happens as a whole, once what is to be stored of it is.
 #[derive(Debug, Default)]
@@ -46,6 +47,36 @@ pub(super) enum Route {
 pub(super) struct Unstored {
     last: u64,
     waiting: VecDeque<(Ticket, Work)>,
+    /// Bytes of the messages among it.
+    bytes: usize,
+}
+
+impl Unstored {
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn push(&mut self, work: Work) {
+        self.bytes += work.bytes();
+        self.waiting.push_back((Ticket(self.last), work));
+    }
+
+    fn pop(&mut self, up_to: Ticket) -> Option<Work> {
+        let (_, work) = self.waiting.pop_front_if(|(due, _)| *due <= up_to)?;
+        self.bytes = self.bytes.saturating_sub(work.bytes());
+        Some(work)
+    }
+}
+
+impl Work {
+    /// Bytes of the messages that go to queues.
+    fn bytes(&self) -> usize {
+        let sizes = self.routes.iter().map(|route| match route {
+            Route::Queue(_, reference) => reference.size(),
+            Route::Topic(..) => 0,
+        });
+        sizes.sum()
+    }
 }
 
 impl BrokerCore {
@@ -69,7 +100,7 @@ impl BrokerCore {
         if let Some(link) = work.link.and_then(|link| self.registry.links.get_mut(&link)) {
             link.unstored += 1;
         }
-        self.unstored.waiting.push_back((Ticket(self.unstored.last), work));
+        self.unstored.push(work);
     }
 
     /// Has something written that nobody waits for.
@@ -79,16 +110,17 @@ impl BrokerCore {
     }
 
     pub(super) fn on_stored(&mut self, ticket: Ticket) {
-        while let Some((_, work)) = self.unstored.waiting.pop_front_if(|(due, _)| *due <= ticket) {
+        while let Some(work) = self.unstored.pop(ticket) {
             self.finish(&work);
             self.perform(work);
         }
+        self.memory.recheck();
     }
 
     /// What waits is refused: nobody knows what of it is stored.
     pub(super) fn on_store_failed(&mut self, problem: String) {
         self.store_failed = true;
-        while let Some((_, work)) = self.unstored.waiting.pop_front() {
+        while let Some(work) = self.unstored.pop(Ticket(u64::MAX)) {
             self.finish(&work);
             for route in &work.routes {
                 if let Route::Queue(queue, reference) = route {
@@ -146,7 +178,8 @@ impl BrokerCore {
 
     /// Starts with what the store held.
     pub(super) fn recover(&mut self, recovered: Recovered) {
-        let Recovered { queues, subscriptions, producers, prepared, sequence: _ } = recovered;
+        let Recovered { queues, subscriptions, producers, prepared, taken, sequence: _ } =
+            recovered;
         for (destination, messages) in queues {
             let Some(key) = self.recover_queue(&destination) else { continue };
             self.recover_messages(key, messages);
@@ -158,23 +191,19 @@ impl BrokerCore {
         for (producer, audit) in producers {
             self.departed.insert(producer, audit);
         }
+        let mut taken: HashMap<(Place, u64), Arc<Message>> =
+            taken.into_iter().map(|(place, number, message)| ((place, number), message)).collect();
         for (id, writes) in prepared {
-            self.recover_transaction(id, writes);
+            self.recover_transaction(id, writes, &mut taken);
         }
         // What was there is written already, and nobody is connected who could be told.
         self.outputs.clear();
         self.unstored = Unstored::default();
     }
 
-    fn recover_messages(
-        &mut self,
-        key: QueueKey,
-        messages: impl IntoIterator<Item = (u64, std::sync::Arc<Message>)>,
-    ) {
-        for (sequence, message) in messages {
-            let reference = Reference::new(message, sequence, true);
-            self.account(key, &reference);
-            self.put(key, reference);
+    fn recover_messages(&mut self, key: QueueKey, messages: Vec<StoredMessage>) {
+        if let Some(queue) = self.destinations.queue(key) {
+            queue.recover(messages, &mut self.memory);
         }
     }
 

@@ -7,7 +7,7 @@ use rewire_protocol::{ConsumerControl, MessagePull};
 use super::error::BrokerError;
 use super::io::LinkId;
 use super::keys::SubKey;
-use super::subscription::Window;
+use super::subscription::{Gaze, Seen, Until, Window};
 use super::timers::Timer;
 use super::{BrokerCore, Desk, after};
 
@@ -27,13 +27,17 @@ impl BrokerCore {
         if sub.deliveries != before {
             return Ok(());
         }
-        if pull.timeout < 0 {
+        if pull.timeout < 0 && sub.is_waiting() && !self.store_failed {
+            if let Window::Pull { until, .. } = &mut sub.window {
+                *until = Until::Read;
+            }
+        } else if pull.timeout < 0 {
             sub.dispatch_nothing(&mut self.outputs);
         } else if pull.timeout > 0 {
             let wait = Duration::from_millis(pull.timeout.unsigned_abs());
             let due = after(self.now.instant, wait);
-            if let Window::Pull { deadline, .. } = &mut sub.window
-                && let Some(old) = deadline.replace(due)
+            if let Window::Pull { until, .. } = &mut sub.window
+                && let Until::Deadline(old) = std::mem::replace(until, Until::Deadline(due))
             {
                 self.timers.clear(old, Timer::Pull(key));
             }
@@ -60,11 +64,18 @@ impl BrokerCore {
 
     /// Sends a consumer what waits for it, as long as it has room.
     pub(super) fn pump(&mut self, key: SubKey) {
-        let Self { subs, outputs, destinations, memory, expired, now, .. } = self;
+        let Self { subs, outputs, destinations, memory, loads, expired, now, .. } = self;
         let Some(sub) = subs.get_mut(&key) else { return };
         while sub.has_room()
-            && let Some((topic, reference)) = sub.stream.pending.pop_front()
+            && let Some(seen) = sub.stream.pending.pop_front()
         {
+            let (topic, reference) = match seen {
+                Seen::Here(topic, reference) => (topic, reference),
+                there @ Seen::There(..) => {
+                    sub.stream.pending.push_front(there);
+                    return self.read_for_browser(key);
+                }
+            };
             if let Some(topic) = topic {
                 let size = reference.size();
                 memory.free(size);
@@ -88,11 +99,11 @@ impl BrokerCore {
         for seat in 0..count {
             let Some(sub) = subs.get(&key) else { return };
             let Some(seat) = sub.seats.get((first + seat) % count) else { return };
-            if seat.ready {
+            if seat.gaze != Gaze::Looking {
                 continue;
             }
             if let Some(queue) = destinations.queue(seat.queue) {
-                queue.pull(key, &mut Desk { subs, outputs, expired, now: *now });
+                queue.pull(key, &mut Desk { subs, outputs, expired, memory, loads, now: *now });
             }
         }
     }

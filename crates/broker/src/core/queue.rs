@@ -4,19 +4,24 @@
 //!
 //! A consumer is *ready* when it has room and there is nothing in the queue that it wants. A new message
 //! goes to the first ready consumer that wants it, without a look at the others; a consumer that gets
-//! room looks through the queue from where it left off. So each consumer looks at each message once.
+//! room looks through the queue from where it left off. So each consumer looks at each message once. Where it
+//! comes to a message that only the store has, it waits until that is read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rewire_protocol::{ConnectionId, Destination, Message, Str, SubscriptionInfo};
 
+use super::config::BrokerConfig;
 use super::io::{Now, Output};
 use super::keys::{Map, QueueKey, SubKey};
-use super::reference::Reference;
-use super::subscription::Subscription;
+use super::loads::{Loader, Loads};
+use super::memory::Memory;
+use super::pages::{Account, Entry, Pages, Read};
+use super::reference::{Reference, order};
+use super::subscription::{Gaze, Seen, Subscription};
 use crate::selector::Selector;
-use crate::store::{Place, SubscriptionKey};
+use crate::store::{Place, StoredMessage, SubscriptionKey};
 
 pub(super) type Subscriptions = Map<SubKey, Subscription>;
 
@@ -29,7 +34,7 @@ pub(super) struct Queue {
     pub(super) kind: QueueKind,
     prioritized: bool,
     max_groups: usize,
-    pending: BTreeMap<u64, Reference>,
+    pub(super) pages: Pages,
     /// The highest place any message has had.
     last_place: u64,
     /// In the order in which they came, those of a higher priority first.
@@ -40,11 +45,9 @@ pub(super) struct Queue {
     groups: Map<Str, SubKey>,
     /// In the order in which they got their owners; some have lost them since.
     group_order: VecDeque<Str>,
-    /// Bytes of all messages, at consumers too.
+    /// Bytes of all messages that are in memory, at consumers too.
     pub(super) bytes: usize,
     pub(super) in_flight: usize,
-    /// Whether a message that can expire was ever put in.
-    can_expire: bool,
     /// How many producers have said that they send to it.
     pub(super) producers: usize,
     /// Of a durable subscription: what its subscriber has asked for.
@@ -91,6 +94,8 @@ pub(super) struct Desk<'c> {
     pub(super) outputs: &'c mut VecDeque<Output>,
     /// What was found to have expired.
     pub(super) expired: &'c mut Vec<(QueueKey, Reference)>,
+    pub(super) memory: &'c mut Memory,
+    pub(super) loads: &'c mut Loads,
     pub(super) now: Now,
 }
 
@@ -99,16 +104,15 @@ impl Queue {
         key: QueueKey,
         destination: Destination,
         kind: QueueKind,
-        prioritized: bool,
-        max_groups: usize,
+        config: &BrokerConfig,
     ) -> Self {
         Self {
             key,
             destination,
             kind,
-            prioritized,
-            max_groups,
-            pending: BTreeMap::new(),
+            prioritized: config.prioritized_messages,
+            max_groups: config.limits.message_groups,
+            pages: Pages::new(config.limits.page_memory),
             last_place: 0,
             consumers: Vec::new(),
             ready: Vec::new(),
@@ -117,7 +121,6 @@ impl Queue {
             group_order: VecDeque::new(),
             bytes: 0,
             in_flight: 0,
-            can_expire: false,
             producers: 0,
             subscription: None,
             filter: Filter::default(),
@@ -134,20 +137,30 @@ impl Queue {
 
     /// How many messages wait for a consumer.
     pub(super) fn len(&self) -> usize {
-        self.pending.len()
+        self.pages.len()
     }
 
     /// A message comes in, for the first time or back from a consumer.
     pub(super) fn put(&mut self, reference: Reference, desk: &mut Desk<'_>) {
-        self.can_expire |= reference.message.expiration > 0;
         if let Some(reference) = self.offer(reference, desk) {
             let place = reference.order(self.prioritized);
             if place < self.last_place {
                 self.lower_cursors(place, desk.subs);
             }
             self.last_place = self.last_place.max(place);
-            self.pending.insert(place, reference);
+            let account = Account { bytes: &mut self.bytes, memory: desk.memory };
+            self.pages.insert(place, reference, account);
         }
+    }
+
+    /// Starts with what a store held.
+    pub(super) fn recover(&mut self, stored: Vec<StoredMessage>, memory: &mut Memory) {
+        let places = stored.into_iter().map(|stored| {
+            let place = order(stored.priority, stored.sequence, self.prioritized);
+            self.last_place = self.last_place.max(place);
+            (place, stored)
+        });
+        self.pages.recover(places, &mut Account { bytes: &mut self.bytes, memory });
     }
 
     /// Gives a message to the ready consumer whose turn it is, or gives it back.
@@ -167,7 +180,7 @@ impl Queue {
                     self.unready(tier, turn);
                     let place = reference.order(self.prioritized);
                     if let Some(seat) = sub.seat(self.key) {
-                        (seat.ready, seat.cursor) = (false, place);
+                        (seat.gaze, seat.cursor) = (Gaze::Looking, place);
                     }
                 } else if self.may_have(sub, &reference) {
                     if let Some(tier) = self.ready.get_mut(tier) {
@@ -194,36 +207,79 @@ impl Queue {
     pub(super) fn pull(&mut self, key: SubKey, desk: &mut Desk<'_>) {
         let Some(sub) = desk.subs.get_mut(&key) else { return };
         let skips = sub.is_choosy() || !self.groups.is_empty();
+        let is_barred = self.exclusive.is_some_and(|exclusive| exclusive != key);
         let Some(seat) = sub.seat(self.key) else { return };
-        if seat.ready {
+        if seat.gaze == Gaze::Ready {
             return;
         }
         let mut at = if skips { seat.cursor } else { 0 };
-        loop {
+        let gaze = loop {
             if !sub.has_room() {
-                break;
+                break Gaze::Looking;
             }
-            let Some((&place, reference)) = self.pending.range(at..).next() else {
+            // Who may have nothing need not look: if that changes, everybody looks again.
+            let Some((place, entry)) = self.pages.first(at).filter(|_| !is_barred) else {
                 self.become_ready(key, sub.info.priority);
-                if let Some(seat) = sub.seat(self.key) {
-                    seat.ready = true;
-                }
-                return;
+                break Gaze::Ready;
+            };
+            let Entry::Here(reference) = entry else {
+                at = place;
+                self.pages.want(place);
+                break Gaze::Waiting;
             };
             at = place + 1;
             if reference.is_expired(desk.now.unix_ms) {
-                if let Some(reference) = self.pending.remove(&place) {
+                if let Some(reference) = self.pages.take(place) {
                     desk.expired.push((self.key, reference));
                 }
             } else if self.may_have(sub, reference)
-                && let Some(reference) = self.pending.remove(&place)
+                && let Some(reference) = self.pages.take(place)
             {
                 self.give(sub, reference, desk.outputs);
             }
-        }
+        };
         if let Some(seat) = sub.seat(self.key) {
-            seat.cursor = at;
+            (seat.gaze, seat.cursor) = (gaze, at);
         }
+        self.read(desk);
+    }
+
+    /// Has the next messages read that somebody waits for, unless others are being read.
+    fn read(&mut self, desk: &mut Desk<'_>) {
+        if let Some(sequences) = self.pages.poll_read() {
+            let load = desk.loads.begin(Loader::Queue(self.key));
+            desk.outputs.push_back(Output::Load(load, self.place(), sequences));
+        }
+    }
+
+    /// Messages that were asked for are read: all who wait go on. Whether all were there.
+    pub(super) fn on_read(
+        &mut self,
+        messages: Vec<Option<Arc<Message>>>,
+        desk: &mut Desk<'_>,
+    ) -> bool {
+        let mut account = Account { bytes: &mut self.bytes, memory: desk.memory };
+        let Read { expired, found_all } = self.pages.on_read(messages, &mut account);
+        desk.expired.extend(expired.into_iter().map(|reference| (self.key, reference)));
+        let mut waiting = self.consumers.clone();
+        waiting.retain(|key| {
+            let seat = desk.subs.get_mut(key).and_then(|sub| sub.seat(self.key));
+            seat.is_some_and(|seat| {
+                let was = std::mem::replace(&mut seat.gaze, Gaze::Looking);
+                if was != Gaze::Waiting {
+                    seat.gaze = was;
+                }
+                was == Gaze::Waiting
+            })
+        });
+        for key in waiting {
+            self.pull(key, desk);
+            if let Some(sub) = desk.subs.get_mut(&key) {
+                sub.end_pull_if_none(desk.outputs);
+            }
+        }
+        self.read(desk);
+        found_all
     }
 
     /// Whether this consumer may have this message now.
@@ -334,7 +390,7 @@ impl Queue {
         self.ready.clear();
         for key in &self.consumers {
             if let Some(seat) = desk.subs.get_mut(key).and_then(|sub| sub.seat(self.key)) {
-                (seat.ready, seat.cursor) = (false, 0);
+                (seat.gaze, seat.cursor) = (Gaze::Looking, 0);
             }
         }
         for key in self.consumers.clone() {
@@ -342,49 +398,59 @@ impl Queue {
         }
     }
 
-    /// Takes out what has expired and is at no consumer.
-    pub(super) fn take_expired(&mut self, unix_ms: i64) -> Vec<Reference> {
-        if !self.can_expire {
-            return Vec::new();
-        }
-        let expired: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, reference)| reference.is_expired(unix_ms))
-            .map(|(place, _)| *place)
-            .collect();
-        self.can_expire = self.pending.values().any(|reference| reference.message.expiration > 0);
-        expired.iter().filter_map(|place| self.pending.remove(place)).collect()
+    /// Takes out what has expired and is at no consumer. What only the store has is read first, and found
+    /// to have expired then.
+    pub(super) fn take_expired(&mut self, desk: &mut Desk<'_>) {
+        let expired = self.pages.take_expired(desk.now.unix_ms);
+        desk.expired.extend(expired.into_iter().map(|reference| (self.key, reference)));
+        self.read(desk);
     }
 
-    /// Takes a message out for a branch that may yet give it back: it counts as being at a consumer.
-    pub(super) fn take(&mut self, sequence: u64) -> Option<Reference> {
-        let mut places = self.pending.iter();
-        let (place, _) = places.find(|(_, reference)| reference.sequence == sequence)?;
-        let place = *place;
+    /// Takes a stored message out for a branch that may yet give it back: it counts as being at a
+    /// consumer.
+    pub(super) fn claim(
+        &mut self,
+        sequence: u64,
+        message: Arc<Message>,
+        memory: &mut Memory,
+    ) -> Option<Reference> {
+        let place = order(message.priority, sequence, self.prioritized);
+        let account = Account { bytes: &mut self.bytes, memory };
+        let reference = self.pages.claim(place, message, account)?;
         self.in_flight += 1;
-        self.pending.remove(&place)
+        Some(reference)
     }
 
     /// All messages in order, those at consumers too: what a browser sees.
-    pub(super) fn snapshot(&self, subs: &Subscriptions) -> Vec<Reference> {
+    pub(super) fn snapshot(&self, subs: &Subscriptions) -> Vec<Seen> {
         let at_consumers = self.consumers.iter().filter_map(|key| subs.get(key)).flat_map(|sub| {
             let own = sub.dispatched.iter().filter(|dispatched| dispatched.queue == self.key);
-            own.map(|dispatched| dispatched.reference.clone())
+            own.map(|dispatched| &dispatched.reference)
         });
-        let mut all: Vec<Reference> = at_consumers.chain(self.pending.values().cloned()).collect();
-        all.sort_by_key(|reference| reference.order(self.prioritized));
-        all
+        let mut all: Vec<(u64, Seen)> = at_consumers
+            .map(|reference| {
+                (reference.order(self.prioritized), Seen::Here(None, reference.clone()))
+            })
+            .chain(self.pages.iter().map(|(place, entry)| {
+                let seen = match entry {
+                    Entry::Here(reference) => Seen::Here(None, reference.clone()),
+                    Entry::There(stub) => Seen::There(self.key, place, *stub),
+                };
+                (place, seen)
+            }))
+            .collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, seen)| seen).collect()
     }
 }
 
 #[cfg(test)]
 impl Queue {
     pub(super) fn pending_bytes(&self) -> usize {
-        self.pending.values().map(Reference::size).sum()
+        self.pages.check().0
     }
 
     pub(super) fn stored_count(&self) -> usize {
-        self.pending.values().filter(|reference| reference.stored).count()
+        self.pages.check().1
     }
 }

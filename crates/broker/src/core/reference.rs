@@ -9,6 +9,8 @@ use super::keys::QueueKey;
 
 /// What a message counts beside its body and properties. Java: the same.
 pub(super) const MESSAGE_OVERHEAD: usize = 1024;
+/// The part of a place in a queue that is the number of the message; above it stands its priority.
+pub(super) const SEQUENCES: u64 = (1 << 60) - 1;
 
 /// A message in a queue, or for a subscriber.
 #[derive(Clone, Debug)]
@@ -30,8 +32,7 @@ impl Reference {
 
     /// Where it stands in a queue: the lowest goes first.
     pub(super) fn order(&self, prioritized: bool) -> u64 {
-        let priority = if prioritized { self.message.priority.clamp(0, 9) } else { 0 };
-        (u64::from((9 - priority).unsigned_abs()) << 60) | self.sequence
+        order(self.message.priority, self.sequence, prioritized)
     }
 
     pub(super) fn size(&self) -> usize {
@@ -45,6 +46,12 @@ impl Reference {
     pub(super) fn is(&self, id: &MessageId) -> bool {
         self.message.message_id.as_ref().is_some_and(|own| is_same(own, id))
     }
+}
+
+/// Where a message stands in a queue: the lowest goes first.
+pub(super) fn order(priority: i8, sequence: u64, prioritized: bool) -> u64 {
+    let priority = if prioritized { priority.clamp(0, 9) } else { 0 };
+    (u64::from((9 - priority).unsigned_abs()) << 60) | sequence
 }
 
 /// What a message counts against the limits of memory.

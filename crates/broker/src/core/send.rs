@@ -13,6 +13,7 @@ use super::names;
 use super::persist::{Route, Work};
 use super::reference::{Reference, is_expired, size};
 use super::rights::Operation;
+use super::subscription::Seen;
 use crate::store::StoreWrite;
 
 /// Advisories that may wait for one consumer; the oldest are dropped.
@@ -212,11 +213,11 @@ impl BrokerCore {
                 (0, false) => usize::MAX,
                 (asked, _) => asked,
             };
-            sub.stream.pending.push_back((Some(key), reference.clone()));
+            sub.stream.pending.push_back(Seen::Here(Some(key), reference.clone()));
             memory.take(reference.size());
             topic.bytes += reference.size();
             if sub.stream.pending.len() > limit
-                && let Some((_, dropped)) = sub.stream.pending.pop_front()
+                && let Some(Seen::Here(_, dropped)) = sub.stream.pending.pop_front()
             {
                 memory.free(dropped.size());
                 topic.bytes = topic.bytes.saturating_sub(dropped.size());

@@ -8,6 +8,7 @@ use rewire_protocol::{ConsumerId, ConsumerInfo, Message};
 
 use super::io::{Dispatch, LinkId, Outgoing, Output};
 use super::keys::{ConnectionKey, QueueKey, SubKey, TopicKey};
+use super::pages::Stub;
 use super::reference::{Dispatched, Reference};
 use crate::selector::Selector;
 
@@ -40,8 +41,18 @@ pub(super) struct Subscription {
 pub(super) enum Window {
     /// So many may be unacknowledged, and so many more as it has said to have been delivered.
     Prefetch { size: usize, extension: usize },
-    /// Those it has asked for, until then.
-    Pull { wanted: usize, deadline: Option<Instant> },
+    /// Those it has asked for, and how long it waits.
+    Pull { wanted: usize, until: Until },
+}
+
+/// How long a consumer waits for a message that it has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// For ever.
+    Endless,
+    Deadline(Instant),
+    /// Until what may be for it is read from the store.
+    Read,
 }
 
 /// A consumer's place at a queue.
@@ -50,23 +61,44 @@ pub(super) struct Seat {
     pub(super) queue: QueueKey,
     /// Before which place of the queue it has looked at everything.
     pub(super) cursor: u64,
-    /// Whether the queue has it in the list of those that wait for messages.
-    pub(super) ready: bool,
+    pub(super) gaze: Gaze,
+}
+
+/// How a consumer stands to a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gaze {
+    /// There may be something for it.
+    Looking,
+    /// What it comes to next is being read from the store.
+    Waiting,
+    /// There is nothing for it: the queue has it in the list of those that wait for messages.
+    Ready,
 }
 
 /// What a consumer gets from topics, or of a queue that it browses: it is sent once, and not kept.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
-    pub(super) pending: VecDeque<(Option<TopicKey>, Reference)>,
+    pub(super) pending: VecDeque<Seen>,
+    /// How many of them, the first, are being read from the store.
+    pub(super) reading: usize,
     pub(super) in_flight: usize,
     /// Whether its end is still to be told: that of browsing.
     pub(super) ends: bool,
 }
 
+/// A message that is to be sent once.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// Of a topic; or of a queue, where it was seen.
+    Here(Option<TopicKey>, Reference),
+    /// Of a queue, at this place; only the store has it.
+    There(QueueKey, u64, Stub),
+}
+
 impl Window {
     pub(super) fn of_prefetch(prefetch: i32) -> Self {
         match usize::try_from(prefetch) {
-            Ok(0) => Self::Pull { wanted: 0, deadline: None },
+            Ok(0) => Self::Pull { wanted: 0, until: Until::Endless },
             Ok(size) => Self::Prefetch { size, extension: 0 },
             // Java: a prefetch below 0 is none.
             Err(_) => Self::Prefetch { size: 0, extension: 0 },
@@ -129,9 +161,9 @@ impl Subscription {
 
     fn send(&mut self, reference: &Reference, outputs: &mut VecDeque<Output>) {
         self.deliveries += 1;
-        if let Window::Pull { wanted, deadline } = &mut self.window {
+        if let Window::Pull { wanted, until } = &mut self.window {
             *wanted = wanted.saturating_sub(1);
-            *deadline = None;
+            *until = Until::Endless;
         }
         let dispatch = Dispatch {
             consumer_id: self.consumer_id.clone(),
@@ -144,8 +176,8 @@ impl Subscription {
 
     /// It is told that there is nothing: the end of browsing, or that a pull found no message.
     pub(super) fn dispatch_nothing(&mut self, outputs: &mut VecDeque<Output>) {
-        if let Window::Pull { wanted, deadline } = &mut self.window {
-            (*wanted, *deadline) = (0, None);
+        if let Window::Pull { wanted, until } = &mut self.window {
+            (*wanted, *until) = (0, Until::Endless);
         }
         let dispatch = Dispatch {
             consumer_id: self.consumer_id.clone(),
@@ -154,6 +186,18 @@ impl Subscription {
             redelivery_counter: 0,
         };
         outputs.push_back(Output::Send(self.link, Outgoing::Dispatch(dispatch)));
+    }
+
+    /// Whether something that may be for it is being read from the store.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.seats.iter().any(|seat| seat.gaze == Gaze::Waiting)
+    }
+
+    /// It has asked for a message that is there, and all that was there was looked at.
+    pub(super) fn end_pull_if_none(&mut self, outputs: &mut VecDeque<Output>) {
+        if matches!(self.window, Window::Pull { until: Until::Read, .. }) && !self.is_waiting() {
+            self.dispatch_nothing(outputs);
+        }
     }
 
     /// So many messages count no more against its prefetch, though it has not acknowledged them.

@@ -8,6 +8,7 @@ mod consumers;
 mod dead_letters;
 mod durable;
 mod flow;
+mod paging;
 mod queues;
 mod rights;
 mod temporary;
@@ -22,7 +23,7 @@ use rewire_protocol::{
 };
 
 use super::*;
-use crate::store::{MemoryStore, Store};
+use crate::store::{Loaded, MemoryStore, Store};
 
 /// A broker, the time, and shorthand for what happens. Connections are named like their links: link 1
 /// carries connection `c1` with session 1 and producer 1.
@@ -32,6 +33,8 @@ struct Lab {
     store: Option<MemoryStore>,
     /// Batches that are not stored until it is said.
     unstored: Option<Vec<Ticket>>,
+    /// What was read and is not handed over until it is said.
+    unread: Option<Vec<(LoadId, Loaded)>>,
 }
 
 fn queue(name: &str) -> Destination {
@@ -65,7 +68,7 @@ impl Lab {
         #[expect(clippy::disallowed_methods, reason = "any time will do to count from")]
         let now = Now { instant: Instant::now(), unix_ms: 1_000_000 };
         let core = BrokerCore::new(now, config, Recovered::default());
-        Self { core, now, store: None, unstored: None }
+        Self { core, now, store: None, unstored: None, unread: None }
     }
 
     /// With a store that outlives the broker.
@@ -80,6 +83,9 @@ impl Lab {
         let store = self.store.as_mut().unwrap();
         let config = self.core.config.clone();
         self.core = BrokerCore::new(self.now, config, store.recover().unwrap());
+        // What the dead one was to be told nobody waits for.
+        (self.unstored, self.unread) =
+            (self.unstored.take().map(|_| Vec::new()), self.unread.take().map(|_| Vec::new()));
     }
 
     fn input(&mut self, input: Input) -> Vec<String> {
@@ -87,7 +93,14 @@ impl Lab {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             for output in self.core.handle(self.now, input) {
-                if let Output::Store(ticket, writes) = output {
+                if let Output::Load(load, place, sequences) = output {
+                    let store = self.store.as_mut().expect("reads only with a store");
+                    let messages = store.load(&place, &sequences).unwrap();
+                    match &mut self.unread {
+                        Some(unread) => unread.push((load, messages)),
+                        None => inputs.push_back(Input::Loaded(load, messages)),
+                    }
+                } else if let Output::Store(ticket, writes) = output {
                     let store = self.store.as_mut().expect("writes only with a store");
                     store.write(vec![writes]).unwrap();
                     match &mut self.unstored {
@@ -98,6 +111,16 @@ impl Lab {
                     shown.extend(show(&output));
                 }
             }
+        }
+        shown
+    }
+
+    /// What was read is handed over, and what is read because of it.
+    fn hand_over(&mut self) -> Vec<String> {
+        let mut shown = Vec::new();
+        while let Some(unread) = self.unread.as_mut().filter(|unread| !unread.is_empty()) {
+            let (load, messages) = unread.remove(0);
+            shown.extend(self.input(Input::Loaded(load, messages)));
         }
         shown
     }
@@ -259,7 +282,7 @@ fn show(output: &Output) -> Option<String> {
         Output::Pause(LinkId(link)) => format!("{link} pause"),
         Output::Resume(LinkId(link)) => format!("{link} resume"),
         Output::HangUp(LinkId(link)) => format!("{link} hang up"),
-        Output::Store(..) | Output::Event(_) => return None,
+        Output::Store(..) | Output::Load(..) | Output::Event(_) => return None,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::io::{LinkId, Output};
 use super::keys::SubKey;
-use super::subscription::Window;
+use super::subscription::{Until, Window};
 use super::{BrokerCore, after};
 
 /// What is to be done at a time.
@@ -69,7 +69,8 @@ impl BrokerCore {
 
     fn on_pull_timeout(&mut self, key: SubKey, at: Instant) {
         let Some(sub) = self.subs.get_mut(&key) else { return };
-        if matches!(sub.window, Window::Pull { deadline: Some(deadline), .. } if deadline == at) {
+        let due = Until::Deadline(at);
+        if matches!(sub.window, Window::Pull { until, .. } if until == due) {
             sub.dispatch_nothing(&mut self.outputs);
         }
     }

@@ -6,6 +6,9 @@
 //!     └──ROLLBACK, its connection ends──▶ undone
 //! ```
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use rewire_protocol::{
     Command, DataArrayResponse, Destination, IntegerResponse, Message, ProducerId, TransactionId,
     TransactionInfo, XaTransactionId,
@@ -367,7 +370,13 @@ impl BrokerCore {
     }
 
     /// A branch that was prepared before the broker was started, as the store has it.
-    pub(super) fn recover_transaction(&mut self, id: XaTransactionId, writes: Vec<StoreWrite>) {
+    /// `taken` has the messages that it takes out when it commits.
+    pub(super) fn recover_transaction(
+        &mut self,
+        id: XaTransactionId,
+        writes: Vec<StoreWrite>,
+        taken: &mut HashMap<(Place, u64), Arc<Message>>,
+    ) {
         let (mut work, mut acks) = (Work::default(), Vec::new());
         for write in writes {
             match write {
@@ -381,7 +390,8 @@ impl BrokerCore {
                 StoreWrite::Remove { place, sequence } => {
                     let queue = self.find_place(&place);
                     if let Some(queue) = queue.and_then(|key| self.destinations.queue(key))
-                        && let Some(reference) = queue.take(sequence)
+                        && let Some(message) = taken.remove(&(place, sequence))
+                        && let Some(reference) = queue.claim(sequence, message, &mut self.memory)
                     {
                         let dispatched = Dispatched { queue: queue.key, reference, delivery: 0 };
                         acks.push(Settled { sub: SubKey(0), dispatched });

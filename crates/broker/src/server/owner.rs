@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::listener::{Door, Listener};
 use super::outbox::Outbox;
-use super::writer::{Stored, Writer};
+use super::writer::{Answer, Stored, Writer};
 use super::{Clock, Mode, Order, left, now, sleep_until};
 use crate::core::{BrokerCore, Event, Input, LinkId, Output, Ticket};
 
@@ -191,9 +191,14 @@ impl Owner {
 
     fn on_stored(&mut self, stored: Stored) {
         match stored {
-            Ok(ticket) => {
-                self.settled = ticket;
-                self.input(Input::Stored(ticket));
+            Ok(Answer { loaded, stored }) => {
+                for (load, messages) in loaded {
+                    self.input(Input::Loaded(load, messages));
+                }
+                if let Some(ticket) = stored {
+                    self.settled = ticket;
+                    self.input(Input::Stored(ticket));
+                }
             }
             Err(error) => {
                 // The thread is gone: what is said to it from now on is not heard.
@@ -249,6 +254,11 @@ impl Owner {
                 Output::Store(ticket, writes) => {
                     if let Some(writer) = writer {
                         writer.push(ticket, writes);
+                    }
+                }
+                Output::Load(load, place, sequences) => {
+                    if let Some(writer) = writer {
+                        writer.load(load, place, sequences);
                     }
                 }
                 Output::Event(event) => trace(&event),

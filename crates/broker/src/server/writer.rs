@@ -1,27 +1,65 @@
-//! `Writer`: a thread on which the store writes, many batches at once.
+//! `Writer`: a thread on which the store reads and writes, many batches at once.
 
 use std::sync::mpsc as std_mpsc;
 use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::core::Ticket;
-use crate::store::{Store, StoreError, StoreWrite};
+use crate::core::{LoadId, Ticket};
+use crate::store::{Loaded, Place, Store, StoreError, StoreWrite};
 
 /// Groups that may wait for the store: one is made up while another is written.
 const GROUPS: usize = 1;
 
-type Group = (Ticket, Vec<Vec<StoreWrite>>);
+/// All that waited for the store when it was handed over.
+#[derive(Debug, Default)]
+struct Group {
+    loads: Vec<(LoadId, Place, Vec<u64>)>,
+    writes: Vec<Vec<StoreWrite>>,
+    /// The last of the writes.
+    last: Option<Ticket>,
+}
+
+/// What the store has done of a group.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) loaded: Vec<(LoadId, Loaded)>,
+    pub(super) stored: Option<Ticket>,
+}
 
 /// What the store has answered.
-pub(super) type Stored = Result<Ticket, StoreError>;
+pub(super) type Stored = Result<Answer, StoreError>;
+
+impl Group {
+    const fn is_empty(&self) -> bool {
+        self.loads.is_empty() && self.writes.is_empty()
+    }
+}
+
+/// Reads and writes a group.
+fn obey(store: &mut dyn Store, group: Group, answer: &mpsc::Sender<Stored>) -> Stored {
+    let Group { loads, writes, last } = group;
+    let load =
+        |(load, place, sequences): (_, _, Vec<u64>)| Ok((load, store.load(&place, &sequences)?));
+    let loaded = loads.into_iter().map(load).collect::<Result<Vec<_>, StoreError>>()?;
+    if !loaded.is_empty() && last.is_some() {
+        // Who waits for messages need not wait for the disk too. The owner that is gone needs neither.
+        let _ = answer.blocking_send(Ok(Answer { loaded, stored: None }));
+        store.write(writes)?;
+        return Ok(Answer { loaded: Vec::new(), stored: last });
+    }
+    if last.is_some() {
+        store.write(writes)?;
+    }
+    Ok(Answer { loaded, stored: last })
+}
 
 /// The way to the store.
 #[derive(Debug)]
 pub(super) struct Writer {
     groups: std_mpsc::SyncSender<Group>,
     thread: thread::JoinHandle<()>,
-    waiting: Vec<Vec<StoreWrite>>,
+    waiting: Group,
     last: Ticket,
 }
 
@@ -30,19 +68,19 @@ impl Writer {
         mut store: Box<dyn Store>,
     ) -> std::io::Result<(Self, mpsc::Receiver<Stored>)> {
         let (groups, to_write) = std_mpsc::sync_channel::<Group>(GROUPS);
-        // As many answers as there are groups, one of them in the making.
-        let (answer, stored) = mpsc::channel(GROUPS + 2);
+        // As many answers as there are groups, one of them in the making, and two for each.
+        let (answer, stored) = mpsc::channel(2 * (GROUPS + 2));
         let work = move || {
-            while let Ok((ticket, batches)) = to_write.recv() {
-                let written = store.write(batches).map(|()| ticket);
-                let has_failed = written.is_err();
-                if answer.blocking_send(written).is_err() || has_failed {
+            while let Ok(group) = to_write.recv() {
+                let done = obey(&mut *store, group, &answer);
+                let has_failed = done.is_err();
+                if answer.blocking_send(done).is_err() || has_failed {
                     return;
                 }
             }
         };
         let thread = thread::Builder::new().name("rewire-store".to_owned()).spawn(work)?;
-        Ok((Self { groups, thread, waiting: Vec::new(), last: Ticket(0) }, stored))
+        Ok((Self { groups, thread, waiting: Group::default(), last: Ticket(0) }, stored))
     }
 
     /// Ends the thread. When this returns the store is not touched any more, so that another broker can
@@ -55,8 +93,13 @@ impl Writer {
     }
 
     pub(super) fn push(&mut self, ticket: Ticket, writes: Vec<StoreWrite>) {
-        self.waiting.push(writes);
+        self.waiting.writes.push(writes);
+        self.waiting.last = Some(ticket);
         self.last = ticket;
+    }
+
+    pub(super) fn load(&mut self, load: LoadId, place: Place, sequences: Vec<u64>) {
+        self.waiting.loads.push((load, place, sequences));
     }
 
     /// Hands on all that waits as one group, if the store is not behind. Otherwise it is flushed again
@@ -65,9 +108,9 @@ impl Writer {
         if self.waiting.is_empty() {
             return;
         }
-        let group = (self.last, std::mem::take(&mut self.waiting));
-        if let Err(std_mpsc::TrySendError::Full((_, batches))) = self.groups.try_send(group) {
-            self.waiting = batches;
+        let group = std::mem::take(&mut self.waiting);
+        if let Err(std_mpsc::TrySendError::Full(group)) = self.groups.try_send(group) {
+            self.waiting = group;
         }
     }
 

@@ -1,20 +1,22 @@
 //! `DiskStore`: a store on disk, in one file of redb. All that waits is one commit.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
 };
-use rewire_protocol::{Command, Message, ProducerId, SubscriptionInfo};
+use rewire_protocol::{Command, ProducerId, SubscriptionInfo};
 
 use super::format::{
-    decode, decode_message, decode_writes, encode, encode_writes, message_key, place_key,
-    split_message_key, split_place,
+    decode, decode_record, decode_writes, encode, encode_message, encode_writes, message_key,
+    place_key, read_head, split_place,
 };
-use super::{Place, Recovered, Store, StoreError, StoreWrite, SubscriptionKey};
+use super::{
+    Loaded, Place, Recovered, Store, StoreError, StoreWrite, StoredMessage, SubscriptionKey,
+    removals,
+};
 use crate::core::ProducerAudit;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -36,7 +38,9 @@ const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("
 /// The highest number a message has had.
 const SEQUENCE: &str = "sequence";
 /// The layout of the tables.
-const LAYOUT: (&str, u64) = ("layout", 1);
+const LAYOUT: (&str, u64) = ("layout", 2);
+/// Bytes of the file that are kept in memory.
+const CACHE: usize = 32 << 20;
 /// Producers that are kept; those whose last message is the longest ago are forgotten.
 const MAX_PRODUCERS: usize = 10_000;
 
@@ -68,7 +72,9 @@ impl DiskStore {
     pub fn open(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let database = Database::create(folder.join("rewire.redb")).map_err(failed)?;
+        let mut builder = Database::builder();
+        let database = builder.set_cache_size(CACHE).create(folder.join("rewire.redb"));
+        let database = database.map_err(failed)?;
         let store = Self { database, sequence: 0, producers: HashMap::new(), changes: 0 };
         store.check_layout()?;
         Ok(store)
@@ -107,59 +113,89 @@ impl DiskStore {
         Ok(())
     }
 
-    fn make(&mut self, to: &WriteTransaction, write: StoreWrite, sent: &mut Sent) -> Result<()> {
+    /// What waits in a place.
+    fn waiting(&self, place: &[u8]) -> Result<Vec<StoredMessage>> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let messages = match transaction.open_table(MESSAGES) {
+            Ok(messages) => messages,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        let (first, last) = bounds(place);
+        let mut waiting = Vec::new();
+        for record in messages.range(first.as_slice()..=last.as_slice()).map_err(failed)? {
+            let (key, record) = record.map_err(failed)?;
+            // A place may be the beginning of a longer one.
+            let sequence = key.value().get(place.len()..).and_then(|rest| rest.try_into().ok());
+            let Some(sequence) = sequence else { continue };
+            waiting.push(read_head(u64::from_be_bytes(sequence), record.value())?);
+        }
+        Ok(waiting)
+    }
+
+    fn make(&mut self, to: &mut Tables<'_>, write: StoreWrite) -> Result<()> {
         match write {
             StoreWrite::CreateQueue(queue) => {
-                put(to, QUEUES, &place_key(&Place::Queue(queue)), &[])
+                put(to.transaction, QUEUES, &place_key(&Place::Queue(queue)), &[])
             }
             StoreWrite::DeleteQueue(queue) => {
                 let key = place_key(&Place::Queue(queue));
-                remove(to, QUEUES, &key)?;
-                remove_all(to, &key)
+                remove(to.transaction, QUEUES, &key)?;
+                to.remove_all(&key)
             }
             StoreWrite::Add { place, sequence, message } => {
                 self.sequence = self.sequence.max(sequence);
-                let message = encode(&Command::Message(Box::new((*message).clone())))?;
-                put(to, MESSAGES, &message_key(&place, sequence), &message)
+                let record = encode_message(&message)?;
+                let key = message_key(&place, sequence);
+                to.messages.insert(key.as_slice(), record.as_slice()).map_err(failed)?;
+                Ok(())
             }
             StoreWrite::Remove { place, sequence } => {
-                remove(to, MESSAGES, &message_key(&place, sequence)).map(|_| ())
+                let key = message_key(&place, sequence);
+                to.messages.remove(key.as_slice()).map_err(failed)?;
+                Ok(())
             }
             StoreWrite::Sent { producer, sequence } => {
                 self.changes += 1;
-                let known = self.producers.entry(producer.clone()).or_default();
+                let known = match self.producers.get_mut(&producer) {
+                    Some(known) => known,
+                    None => self.producers.entry(producer.clone()).or_default(),
+                };
                 known.0 = self.changes;
                 known.1.record(sequence);
-                sent.insert(producer.to_string(), producer);
+                if !to.sent.contains(&producer) {
+                    to.sent.insert(producer);
+                }
                 Ok(())
             }
             StoreWrite::Subscribe(key, info) => {
                 let info = encode(&(*info).into())?;
-                put(to, SUBSCRIPTIONS, &place_key(&Place::Subscription(key)), &info)
+                put(to.transaction, SUBSCRIPTIONS, &place_key(&Place::Subscription(key)), &info)
             }
             StoreWrite::Unsubscribe(key) => {
                 let key = place_key(&Place::Subscription(key));
-                remove(to, SUBSCRIPTIONS, &key)?;
-                remove_all(to, &key)
+                remove(to.transaction, SUBSCRIPTIONS, &key)?;
+                to.remove_all(&key)
             }
             StoreWrite::Prepare(transaction, writes) => {
                 let writes = encode_writes(&writes)?;
-                put(to, PREPARED, &encode(&(*transaction).into())?, &writes)
+                put(to.transaction, PREPARED, &encode(&(*transaction).into())?, &writes)
             }
             StoreWrite::Settle { transaction, commit } => {
-                let Some(writes) = remove(to, PREPARED, &encode(&(*transaction).into())?)? else {
+                let key = encode(&(*transaction).into())?;
+                let Some(writes) = remove(to.transaction, PREPARED, &key)? else {
                     return Ok(());
                 };
                 let writes = decode_writes(&writes)?;
                 let made = writes.into_iter().filter(|_| commit);
-                made.into_iter().try_for_each(|write| self.make(to, write, sent))
+                made.into_iter().try_for_each(|write| self.make(to, write))
             }
         }
     }
 
     /// Writes what has changed of producers, once each however many messages they sent.
-    fn keep_producers(&mut self, to: &WriteTransaction, sent: Sent) -> Result<()> {
-        for producer in sent.into_values() {
+    fn keep_producers(&mut self, to: &WriteTransaction, sent: HashSet<ProducerId>) -> Result<()> {
+        for producer in sent {
             let Some((change, audit)) = self.producers.get(&producer) else { continue };
             let mut value = change.to_be_bytes().to_vec();
             value.extend(audit.to_bytes());
@@ -181,8 +217,30 @@ impl DiskStore {
     }
 }
 
-/// Producers with something new, in an order that is the same each time.
-type Sent = BTreeMap<String, ProducerId>;
+/// A write transaction, with what nearly every write touches.
+struct Tables<'t> {
+    transaction: &'t WriteTransaction,
+    messages: redb::Table<'t, &'static [u8], &'static [u8]>,
+    /// Producers with something new.
+    sent: HashSet<ProducerId>,
+}
+
+impl Tables<'_> {
+    /// Removes all messages of a place.
+    fn remove_all(&mut self, place: &[u8]) -> Result<()> {
+        let (first, last) = bounds(place);
+        let all = first.as_slice()..=last.as_slice();
+        self.messages.retain_in(all, |_, _| false).map_err(failed)
+    }
+}
+
+/// The first and the last key that a message of a place can have.
+fn bounds(place: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let (mut first, mut last) = (place.to_vec(), place.to_vec());
+    first.extend([0; 8]);
+    last.extend([0xFF; 8]);
+    (first, last)
+}
 
 fn put(to: &WriteTransaction, table: Table, key: &[u8], value: &[u8]) -> Result<()> {
     let mut table = to.open_table(table).map_err(failed)?;
@@ -196,28 +254,12 @@ fn remove(to: &WriteTransaction, table: Table, key: &[u8]) -> Result<Option<Vec<
     Ok(removed.map(|value| value.value().to_vec()))
 }
 
-/// Removes all messages of a place.
-fn remove_all(to: &WriteTransaction, place: &[u8]) -> Result<()> {
-    let mut messages = to.open_table(MESSAGES).map_err(failed)?;
-    let (mut first, mut last) = (place.to_vec(), place.to_vec());
-    first.extend([0; 8]);
-    last.extend([0xFF; 8]);
-    messages.retain_in(first.as_slice()..=last.as_slice(), |_, _| false).map_err(failed)
-}
-
 impl Store for DiskStore {
     fn recover(&mut self) -> Result<Recovered> {
         let mut recovered = Recovered::default();
-        let mut messages: BTreeMap<Vec<u8>, BTreeMap<u64, Arc<Message>>> = BTreeMap::new();
-        self.read(MESSAGES, |key, value| {
-            let (place, sequence) = split_message_key(key)?;
-            let message = decode_message(value)?;
-            messages.entry(place_key(&place)).or_default().insert(sequence, message);
-            Ok(())
-        })?;
         self.read(QUEUES, |key, _| {
             let (Place::Queue(queue), _) = split_place(key)? else { return Ok(()) };
-            recovered.queues.push((queue, messages.remove(key).unwrap_or_default()));
+            recovered.queues.push((queue, self.waiting(key)?));
             Ok(())
         })?;
         self.read(SUBSCRIPTIONS, |key, value| {
@@ -225,8 +267,8 @@ impl Store for DiskStore {
             let Command::SubscriptionInfo(info) = decode(value)? else {
                 return Err(StoreError("a subscription cannot be read".to_owned()));
             };
-            let waiting = messages.remove(key).unwrap_or_default();
-            let row: (SubscriptionKey, SubscriptionInfo, _) = (subscription, info, waiting);
+            let row: (SubscriptionKey, SubscriptionInfo, _) =
+                (subscription, info, self.waiting(key)?);
             recovered.subscriptions.push(row);
             Ok(())
         })?;
@@ -245,6 +287,15 @@ impl Store for DiskStore {
             }
             Ok(())
         })?;
+        let taken: Vec<(Place, u64)> =
+            removals(recovered.prepared.iter().map(|(_, writes)| writes))
+                .map(|(place, sequence)| (place.clone(), sequence))
+                .collect();
+        for (place, sequence) in taken {
+            if let Some(Some(message)) = self.load(&place, &[sequence])?.pop() {
+                recovered.taken.push((place, sequence, message));
+            }
+        }
         let transaction = self.database.begin_read().map_err(failed)?;
         let meta = transaction.open_table(META).map_err(failed)?;
         self.sequence = meta.get(SEQUENCE).map_err(failed)?.map_or(0, |found| found.value());
@@ -261,10 +312,15 @@ impl Store for DiskStore {
 
     fn write(&mut self, batches: Vec<Vec<StoreWrite>>) -> Result<()> {
         let transaction = self.database.begin_write().map_err(failed)?;
-        let (before, mut sent) = (self.sequence, Sent::new());
-        for write in batches.into_iter().flatten() {
-            self.make(&transaction, write, &mut sent)?;
-        }
+        let before = self.sequence;
+        let sent = {
+            let messages = transaction.open_table(MESSAGES).map_err(failed)?;
+            let mut tables = Tables { transaction: &transaction, messages, sent: HashSet::new() };
+            for write in batches.into_iter().flatten() {
+                self.make(&mut tables, write)?;
+            }
+            tables.sent
+        };
         self.keep_producers(&transaction, sent)?;
         if self.sequence != before {
             let mut meta = transaction.open_table(META).map_err(failed)?;
@@ -272,6 +328,22 @@ impl Store for DiskStore {
         }
         // Durable when this returns: redb syncs the file.
         transaction.commit().map_err(failed)
+    }
+
+    fn load(&mut self, place: &Place, sequences: &[u64]) -> Result<Loaded> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let messages = match transaction.open_table(MESSAGES) {
+            Ok(messages) => messages,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(vec![None; sequences.len()]),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut loaded = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let key = message_key(place, *sequence);
+            let record = messages.get(key.as_slice()).map_err(failed)?;
+            loaded.push(record.map(|record| decode_record(record.value())).transpose()?);
+        }
+        Ok(loaded)
     }
 }
 

@@ -7,7 +7,7 @@ use rewire_protocol::{
     Command, Decoder, Destination, DestinationKind, Encoder, Limits, Message, Str, WireFormat,
 };
 
-use super::{Place, StoreError, StoreWrite, SubscriptionKey};
+use super::{Place, StoreError, StoreWrite, StoredMessage, SubscriptionKey};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -42,7 +42,38 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Command> {
     command.ok_or_else(|| broken("a record"))
 }
 
-pub(super) fn decode_message(bytes: &[u8]) -> Result<Arc<Message>> {
+/// What a message's record begins with, so that a broker need not read more of it when it starts: its priority,
+/// when it expires, and bytes of its body and properties.
+const HEAD: usize = 1 + 8 + 8;
+
+/// The record of a message.
+pub(super) fn encode_message(message: &Message) -> Result<Vec<u8>> {
+    let StoredMessage { priority, expiration, bytes, .. } = StoredMessage::of(0, message);
+    let mut record = Vec::with_capacity(HEAD + bytes + 256);
+    record.extend(priority.to_be_bytes());
+    record.extend(expiration.to_be_bytes());
+    record.extend((bytes as u64).to_be_bytes());
+    record.extend(encode(&Command::Message(Box::new(message.clone())))?);
+    Ok(record)
+}
+
+/// What the beginning of a record says.
+pub(super) fn read_head(sequence: u64, record: &[u8]) -> Result<StoredMessage> {
+    let refuse = |_| broken("the beginning of a message");
+    let mut rest = record;
+    let priority = rest.try_get_i8().map_err(refuse)?;
+    let expiration = rest.try_get_i64().map_err(refuse)?;
+    let bytes = rest.try_get_u64().map_err(refuse)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    Ok(StoredMessage { sequence, priority, expiration, bytes })
+}
+
+/// The message of a record.
+pub(super) fn decode_record(record: &[u8]) -> Result<Arc<Message>> {
+    decode_message(record.get(HEAD..).ok_or_else(|| broken("a message"))?)
+}
+
+fn decode_message(bytes: &[u8]) -> Result<Arc<Message>> {
     match decode(bytes)? {
         Command::Message(message) => Ok(Arc::new(*message)),
         _ => Err(broken("a message")),

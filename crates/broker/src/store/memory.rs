@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rewire_protocol::{Destination, Message, ProducerId, SubscriptionInfo, XaTransactionId};
 
-use super::{Place, Recovered, Store, StoreError, StoreWrite, SubscriptionKey};
+use super::{
+    Loaded, Place, Recovered, Store, StoreError, StoreWrite, StoredMessage, SubscriptionKey,
+    removals,
+};
 use crate::core::ProducerAudit;
 
 type Messages = BTreeMap<u64, Arc<Message>>;
@@ -64,11 +67,19 @@ impl Store for MemoryStore {
     fn recover(&mut self) -> Result<Recovered, StoreError> {
         let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let subscriptions = contents.subscriptions.iter();
+        let known = |messages: &Messages| {
+            messages.iter().map(|(number, message)| StoredMessage::of(*number, message)).collect()
+        };
+        let taken = removals(contents.prepared.values()).filter_map(|(place, number)| {
+            let message = contents.get(place)?.get(&number)?;
+            Some((place.clone(), number, Arc::clone(message)))
+        });
         let mut recovered = Recovered {
-            queues: contents.queues.iter().map(|(d, m)| (d.clone(), m.clone())).collect(),
+            queues: contents.queues.iter().map(|(d, m)| (d.clone(), known(m))).collect(),
             subscriptions: subscriptions
-                .map(|(key, (info, messages))| (key.clone(), info.clone(), messages.clone()))
+                .map(|(key, (info, messages))| (key.clone(), info.clone(), known(messages)))
                 .collect(),
+            taken: taken.collect(),
             producers: contents.producers.iter().map(|(p, a)| (p.clone(), a.clone())).collect(),
             prepared: contents.prepared.iter().map(|(x, w)| (x.clone(), w.clone())).collect(),
             sequence: contents.sequence,
@@ -83,6 +94,12 @@ impl Store for MemoryStore {
         let mut contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         batches.into_iter().flatten().for_each(|write| contents.write(write));
         Ok(())
+    }
+
+    fn load(&mut self, place: &Place, sequences: &[u64]) -> Result<Loaded, StoreError> {
+        let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = contents.get(place);
+        Ok(sequences.iter().map(|number| messages?.get(number).cloned()).collect())
     }
 }
 
@@ -125,6 +142,13 @@ impl Contents {
                     writes.into_iter().for_each(|write| self.write(write));
                 }
             }
+        }
+    }
+
+    fn get(&self, place: &Place) -> Option<&Messages> {
+        match place {
+            Place::Queue(queue) => self.queues.get(queue),
+            Place::Subscription(key) => Some(&self.subscriptions.get(key)?.1),
         }
     }
 

@@ -10,7 +10,6 @@ mod disk;
 mod format;
 mod memory;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rewire_protocol::{Destination, Message, ProducerId, Str, SubscriptionInfo, XaTransactionId};
@@ -18,7 +17,7 @@ use rewire_protocol::{Destination, Message, ProducerId, Str, SubscriptionInfo, X
 #[cfg(feature = "redb")]
 pub use self::disk::DiskStore;
 pub use self::memory::MemoryStore;
-use crate::core::ProducerAudit;
+use crate::core::{ProducerAudit, body_bytes};
 
 /// Names a durable subscription.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,24 +82,48 @@ pub enum StoreWrite {
     },
 }
 
+/// What is known of a stored message that is not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Its number at the broker.
+    pub sequence: u64,
+    /// Its priority.
+    pub priority: i8,
+    /// When it expires, in milliseconds since 1970; 0 for never.
+    pub expiration: i64,
+    /// Bytes of its body and properties.
+    pub bytes: usize,
+}
+
+impl StoredMessage {
+    /// What is to be known of this message.
+    #[must_use]
+    pub fn of(sequence: u64, message: &Message) -> Self {
+        let (priority, expiration) = (message.priority, message.expiration);
+        Self { sequence, priority, expiration, bytes: body_bytes(message) }
+    }
+}
+
 /// What a store held when it was opened.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The messages of each queue, by their numbers.
-    pub queues: Vec<(Destination, BTreeMap<u64, Arc<Message>>)>,
+    pub queues: Vec<(Destination, Vec<StoredMessage>)>,
     /// The durable subscriptions, with what waits for each.
-    pub subscriptions: Vec<(SubscriptionKey, SubscriptionInfo, BTreeMap<u64, Arc<Message>>)>,
+    pub subscriptions: Vec<(SubscriptionKey, SubscriptionInfo, Vec<StoredMessage>)>,
     /// What was taken in of each producer.
     pub producers: Vec<(ProducerId, ProducerAudit)>,
     /// Transactions that are prepared and not decided.
     pub prepared: Vec<(XaTransactionId, Vec<StoreWrite>)>,
+    /// The messages that those take out of their places if they commit.
+    pub taken: Vec<(Place, u64, Arc<Message>)>,
     /// The highest number a message has.
     pub sequence: u64,
 }
 
 /// A place where things survive a broker.
 pub trait Store: Send + 'static {
-    /// Reads all that is there.
+    /// Reads all that is there, but for the messages themselves.
     ///
     /// # Errors
     ///
@@ -113,6 +136,26 @@ pub trait Store: Send + 'static {
     ///
     /// When they may not be safe. The store is not used any more.
     fn write(&mut self, batches: Vec<Vec<StoreWrite>>) -> Result<(), StoreError>;
+
+    /// Reads the messages of a place with these numbers. What was written before is seen.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read. The store is not used any more.
+    fn load(&mut self, place: &Place, sequences: &[u64]) -> Result<Loaded, StoreError>;
+}
+
+/// Messages that were asked for, in that order; none where there is no such message.
+pub type Loaded = Vec<Option<Arc<Message>>>;
+
+/// The messages that prepared transactions take out.
+fn removals<'w>(
+    prepared: impl IntoIterator<Item = &'w Vec<StoreWrite>>,
+) -> impl Iterator<Item = (&'w Place, u64)> {
+    prepared.into_iter().flatten().filter_map(|write| match write {
+        StoreWrite::Remove { place, sequence } => Some((place, *sequence)),
+        _ => None,
+    })
 }
 
 /// Why a store cannot be used.

@@ -5,6 +5,8 @@ use rewire_protocol::{
     ConsumerControl, DestinationInfo, DestinationKind, RemoveSubscriptionInfo, TransactionInfo,
 };
 
+use super::reference::MESSAGE_OVERHEAD;
+use super::subscription::{Gaze, Seen, Subscription};
 use super::transactions::local;
 use super::*;
 
@@ -25,6 +27,7 @@ enum Act {
     Unsubscribe,
     Congest(bool),
     Wait(u16),
+    Read,
     Restart,
 }
 
@@ -64,6 +67,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Unsubscribe),
         1 => any::<bool>().prop_map(Act::Congest),
         1 => any::<u16>().prop_map(Act::Wait),
+        8 => Just(Act::Read),
         1 => Just(Act::Restart),
     ]
 }
@@ -158,6 +162,7 @@ fn play(lab: &mut Lab, link: u64, act: Act) {
         Act::Congest(true) => drop(lab.input(Input::Congested(LinkId(link)))),
         Act::Congest(false) => drop(lab.input(Input::Relieved(LinkId(link)))),
         Act::Wait(millis) => drop(lab.wait(Duration::from_millis(millis.into()))),
+        Act::Read => drop(lab.hand_over()),
         Act::Restart => lab.restart(),
     }
 }
@@ -169,6 +174,9 @@ proptest! {
     fn whatever_clients_say_the_accounts_are_right(acts in prop::collection::vec((1..4u64, act()), 1..120)) {
         let mut lab = Lab::stored();
         lab.core.config.limits.message_groups = 1;
+        // A page of two messages.
+        lab.core.config.limits.page_memory = 2 * MESSAGE_OVERHEAD;
+        lab.unread = Some(Vec::new());
         for link in 1..4 {
             lab.client(link);
         }
@@ -179,6 +187,7 @@ proptest! {
         for link in 1..4 {
             lab.close(link);
         }
+        lab.hand_over();
         lab.core.check_accounts();
         // All that is left is what waits for somebody.
         prop_assert!(lab.core.subs.is_empty() && lab.core.transactions.is_empty());
@@ -211,10 +220,22 @@ impl BrokerCore {
             let expired: usize = expired.map(|(_, reference)| reference.size()).sum();
             let bytes = queue.pending_bytes() + out.iter().sum::<usize>() + expired;
             assert_eq!(queue.bytes, bytes, "{}", queue.destination);
-            all += bytes;
+            all += bytes + queue.pages.stub_bytes();
+            let limit = self.config.limits.page_memory;
+            assert!(queue.pages.in_memory() <= limit * 2 + MESSAGE_OVERHEAD);
+            let waits = |sub: &Subscription| {
+                sub.seats.iter().any(|seat| seat.queue == key && seat.gaze == Gaze::Waiting)
+            };
+            if self.subs.values().any(waits) {
+                assert!(queue.pages.is_reading(), "{}: who waits is served", queue.destination);
+            }
         }
         let pending = self.subs.values().flat_map(|sub| &sub.stream.pending);
-        all += pending.filter(|(topic, _)| topic.is_some()).map(|(_, r)| r.size()).sum::<usize>();
+        let of_topics = pending.filter_map(|seen| match seen {
+            Seen::Here(Some(_), reference) => Some(reference.size()),
+            Seen::Here(None, _) | Seen::There(..) => None,
+        });
+        all += of_topics.sum::<usize>();
         all += self.transactions.values().map(Transaction::held_bytes).sum::<usize>();
         assert_eq!(self.memory_used(), all);
     }

@@ -2,6 +2,7 @@
 
 use rewire_protocol::{Limits, Primitive, Throwable};
 
+use super::subscription::Seen;
 use super::*;
 
 fn dead_letters() -> Destination {
@@ -19,7 +20,8 @@ fn poison_goes_to_the_dead_letter_queue_with_its_cause() {
     assert_eq!((lab.in_flight(&queue("Q")), lab.pending(&dead_letters())), (1, 1));
     assert_eq!(lab.consume(1, 2, dead_letters())[1..], ["1 < 1.1 to c1:1:2"]);
     let key = lab.core.destinations.find_queue(&dead_letters()).unwrap();
-    let dead = &key.snapshot(&lab.core.subs)[0].message;
+    let Seen::Here(_, dead) = &key.snapshot(&lab.core.subs)[0] else { panic!("it is in memory") };
+    let dead = &dead.message;
     assert_eq!(dead.original_destination, Some(queue("Q")));
     let property = |name| dead.property(name, &Limits::DEFAULT).unwrap().unwrap();
     let cause = Primitive::from("java.lang.Throwable: too often");

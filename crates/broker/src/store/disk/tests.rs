@@ -1,7 +1,9 @@
 //! The store on disk holds what its twin in memory holds, also when it is opened again.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
-use rewire_protocol::{ConnectionId, Destination, XaTransactionId};
+use rewire_protocol::{ConnectionId, Destination, Message, XaTransactionId};
 
 use super::*;
 use crate::store::MemoryStore;
@@ -74,8 +76,18 @@ fn contents(store: &mut impl Store) -> String {
     let mut recovered = store.recover().unwrap();
     recovered.producers.sort_by_key(|(producer, _)| producer.to_string());
     recovered.prepared.sort_by_key(|(id, _)| id.global_transaction_id.clone());
+    recovered.taken.sort_by_key(|(place, sequence, _)| (format!("{place:?}"), *sequence));
+    let mut messages = Vec::new();
     // A queue that nobody has made has no messages that a broker would find.
-    format!("{recovered:#?}")
+    for (queue, waiting) in &recovered.queues {
+        let numbers: Vec<u64> = waiting.iter().map(|stored| stored.sequence).collect();
+        messages.push(store.load(&Place::Queue(queue.clone()), &numbers).unwrap());
+    }
+    for (key, _, waiting) in &recovered.subscriptions {
+        let numbers: Vec<u64> = waiting.iter().map(|stored| stored.sequence).chain([99]).collect();
+        messages.push(store.load(&Place::Subscription(key.clone()), &numbers).unwrap());
+    }
+    format!("{recovered:#?} {messages:#?}")
 }
 
 /// A broker makes queues and subscriptions before anything is put there.
