@@ -5,6 +5,7 @@
 mod everyday;
 mod failover;
 mod testkit;
+mod tls;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ mod farewells;
 mod jms;
 mod messages;
 mod reference;
+mod secure;
 mod silence;
 mod topology;
 mod transactions;

@@ -18,7 +18,11 @@ pub(crate) fn run() -> Done {
     for features in ["tokio", "tokio,tls", "tokio,http"] {
         chore::run(cargo(failover.iter().copied().chain(["--features", features])))?;
     }
-    chore::run(cargo(["check", "-p", "rewire-broker", "--no-default-features"]))?;
+    let broker = ["check", "-p", "rewire-broker", "--no-default-features"];
+    chore::run(cargo(broker))?;
+    for features in ["tokio", "tokio,tls", "settings"] {
+        chore::run(cargo(broker.iter().copied().chain(["--features", features])))?;
+    }
     let tree = |arguments: &[&str]| {
         let common = ["tree", "--prefix", "none", "--format", "{p}", "--target", "all"];
         chore::output(cargo(common.iter().chain(arguments).copied()))

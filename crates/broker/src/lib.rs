@@ -20,7 +20,7 @@ pub mod store;
 pub mod testkit;
 
 #[cfg(feature = "tokio")]
-pub use server::{Broker, BrokerBuilder, ListenerConfig, StartError};
+pub use server::{Broker, BrokerBuilder, ClientAuth, ListenerConfig, ListenerTls, StartError};
 #[cfg(feature = "redb")]
 pub use store::DiskStore;
 pub use store::MemoryStore;

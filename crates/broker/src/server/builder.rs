@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::address::ListenerConfig;
 use super::listener::Listener;
 use super::owner::Owner;
+use super::tls::Tls;
 use super::writer::Writer;
 use super::{Broker, Clock, Mode};
 use crate::core::{BrokerConfig, BrokerCore};
@@ -184,6 +185,8 @@ impl BrokerBuilder {
                 problem: error.to_string(),
             })?;
             let uri = config.published(&place, address);
+            let refuse = |problem| StartError::Address { uri: config.uri.clone(), problem };
+            let tls = config.tls.clone().map(Tls::new).transpose().map_err(refuse)?;
             if seen.insert(uri.clone()) {
                 listeners.push((address, uri.clone()));
                 listening.push(Listener {
@@ -191,6 +194,7 @@ impl BrokerBuilder {
                     uri,
                     config: config.link(self.max_frame_size),
                     maximum_connections: config.maximum_connections,
+                    tls,
                 });
             }
         }

@@ -22,6 +22,8 @@ pub(super) struct LinkTask {
     pub(super) id: LinkId,
     pub(super) peer: String,
     pub(super) url: String,
+    /// Whether what was written may wait inside the stream until it is flushed.
+    pub(super) is_secure: bool,
     pub(super) inbox: mpsc::Sender<Report>,
     pub(super) mode: watch::Receiver<Mode>,
 }
@@ -33,6 +35,7 @@ struct Link {
     /// What is being written, and how much of it was.
     out: Vec<u8>,
     written: usize,
+    unflushed: bool,
     /// What is to be reported to the owner; nothing more is read until it was.
     reports: VecDeque<Report>,
     /// Bytes of batches that stand in the buffers, as the owner counts them.
@@ -62,6 +65,7 @@ enum End {
 enum Happened {
     Read(usize),
     Wrote(usize),
+    Flushed,
     Batch(Option<Batch>),
     Reported,
     Steered,
@@ -86,6 +90,7 @@ impl LinkTask {
             core,
             out: Vec::new(),
             written: 0,
+            unflushed: false,
             reports: VecDeque::new(),
             unreported: 0,
             batches: None,
@@ -108,7 +113,8 @@ impl LinkTask {
             }
             let _ = inbox.send(Report::Closed(id)).await;
         }
-        let _ = writer.shutdown().await;
+        // A farewell is said as well, which a peer that reads nothing does not take.
+        let _ = tokio::time::timeout_at(linger().into(), writer.shutdown()).await;
     }
 }
 
@@ -129,7 +135,12 @@ impl Link {
                     self.core.on_read(now());
                     self.take_events()
                 }
+                Happened::Flushed => {
+                    self.unflushed = false;
+                    Ok(())
+                }
                 Happened::Wrote(count) => {
+                    self.unflushed = self.task.is_secure;
                     self.on_wrote(count);
                     Ok(())
                 }
@@ -175,7 +186,7 @@ impl Link {
             self.core.pause_reading(now(), is_paused);
         }
         let due = [self.core.poll_timeout(), self.end].into_iter().flatten().min();
-        let Self { task, core, out, written, reports, batches, control, .. } = self;
+        let Self { task, core, out, written, unflushed, reports, batches, control, .. } = self;
         let waiting = out.get(*written..).unwrap_or_default();
         tokio::select! {
             biased;
@@ -187,9 +198,10 @@ impl Link {
                 }
                 Ok(Happened::Reported)
             }
-            wrote = writer.write(waiting), if !waiting.is_empty() => match wrote {
-                Ok(0) => Err(End::Lost("nothing can be written".to_owned())),
-                Ok(count) => Ok(Happened::Wrote(count)),
+            wrote = put(writer, waiting), if !waiting.is_empty() || *unflushed => match wrote {
+                Ok(None) => Ok(Happened::Flushed),
+                Ok(Some(0)) => Err(End::Lost("nothing can be written".to_owned())),
+                Ok(Some(count)) => Ok(Happened::Wrote(count)),
                 Err(error) => Err(End::Lost(error.to_string())),
             },
             batch = next(batches), if backlog < MAX_BACKLOG => Ok(Happened::Batch(batch)),
@@ -297,6 +309,17 @@ fn detach(message: &mut Message) {
             *bytes = Bytes::copy_from_slice(bytes);
         }
     }
+}
+
+/// Writes some of what waits, or flushes when nothing does. Nothing is lost when it is dropped.
+async fn put(
+    writer: &mut (impl AsyncWrite + Unpin),
+    waiting: &[u8],
+) -> std::io::Result<Option<usize>> {
+    if waiting.is_empty() {
+        return writer.flush().await.map(|()| None);
+    }
+    writer.write(waiting).await.map(Some)
 }
 
 async fn next(batches: &mut Option<mpsc::Receiver<Batch>>) -> Option<Batch> {

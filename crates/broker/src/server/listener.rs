@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rewire_protocol::{Limits, LinkConfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::link::LinkTask;
 use super::owner::Report;
+use super::tls::{Handshake, Tls};
 use super::{Mode, left, now, sleep_until};
 use crate::core::LinkId;
 
@@ -24,6 +25,8 @@ pub(super) struct Listener {
     pub(super) config: (LinkConfig, Limits),
     /// How many sockets may be open here.
     pub(super) maximum_connections: Option<usize>,
+    /// What makes its links secure, if they are to be.
+    pub(super) tls: Option<Tls>,
 }
 
 /// What all listeners share.
@@ -63,7 +66,7 @@ impl Place {
 
 impl Listener {
     /// Accepts until the broker stops.
-    pub(super) async fn run(self, mut door: Door) {
+    pub(super) async fn run(mut self, mut door: Door) {
         let open_here = Arc::new(AtomicUsize::new(0));
         let limit_here = self.maximum_connections.unwrap_or(usize::MAX);
         loop {
@@ -89,17 +92,44 @@ impl Listener {
             let _ = stream.set_nodelay(true);
             let id = LinkId(door.next_link.fetch_add(1, Ordering::Relaxed));
             let (config, limits) = self.config.clone();
+            let handshake = match &mut self.tls {
+                Some(tls) => Some(tls.handshake().await),
+                None => None,
+            };
+            let scheme = if handshake.is_some() { "ssl" } else { "tcp" };
             let task = LinkTask {
                 id,
-                peer: format!("tcp://{peer}"),
+                peer: format!("{scheme}://{peer}"),
+                is_secure: handshake.is_some(),
                 url: self.uri.clone(),
                 inbox: door.inbox.clone(),
                 mode: door.mode.clone(),
             };
             tokio::spawn(async move {
-                task.run(stream, config, limits).await;
+                match handshake {
+                    None => task.run(stream, config, limits).await,
+                    Some(handshake) => secure(handshake, task, stream, (config, limits)).await,
+                }
                 drop((here, place));
             });
         }
+    }
+}
+
+/// Does the handshake, and then what there is to do on a link.
+async fn secure(
+    handshake: Handshake,
+    mut task: LinkTask,
+    stream: TcpStream,
+    (config, limits): (LinkConfig, Limits),
+) {
+    let done = tokio::select! {
+        biased;
+        () = left(&mut task.mode, |mode| mode == Mode::Run) => return,
+        done = handshake.run(stream) => done,
+    };
+    match done {
+        Ok(stream) => Box::pin(task.run(stream, config, limits)).await,
+        Err(problem) => tracing::warn!(peer = task.peer, problem, "no TLS"),
     }
 }

@@ -16,6 +16,11 @@ mod outbox;
 mod owner;
 #[cfg(feature = "testkit")]
 mod probe;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod writer;
 
 use std::net::SocketAddr;
@@ -25,7 +30,9 @@ use rewire_protocol::Destination;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub use self::address::ListenerConfig;
+#[cfg(feature = "settings")]
+pub(crate) use self::address::TlsWords;
+pub use self::address::{ClientAuth, ListenerConfig, ListenerTls};
 pub use self::builder::{BrokerBuilder, StartError};
 #[cfg(feature = "testkit")]
 pub(crate) use self::probe::Probe;

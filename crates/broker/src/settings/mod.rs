@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use self::reader::{Source, Table, suggestion};
 use crate::core::{BrokerConfig, BrokerLimits};
-use crate::server::{BrokerBuilder, ListenerConfig};
+use crate::server::{BrokerBuilder, ListenerConfig, ListenerTls, TlsWords};
 
 /// Bytes of the largest file that is read.
 const MAX_FILE: u64 = 4 << 20;
@@ -163,7 +163,7 @@ impl Settings {
             settings.listeners.extend(uris.texts()?.into_iter().map(ListenerConfig::new));
         }
         for listener in tables(&mut table, "listener")? {
-            settings.listeners.push(read_listener(listener)?);
+            settings.listeners.push(read_listener(listener, folder)?);
         }
         if let Some(limits) = table.take("limits") {
             let limits = limits.table()?;
@@ -208,7 +208,37 @@ fn store(table: &mut Table<'_>, folder: &Path) -> Result<Option<StoreSettings>, 
     Ok(Some(StoreSettings::Folder(folder.join(data.text()?))))
 }
 
-fn read_listener(mut table: Table<'_>) -> Result<ListenerConfig, SettingsError> {
+fn read_tls(table: &mut Table<'_>, folder: &Path) -> Result<Option<ListenerTls>, SettingsError> {
+    let mut words = TlsWords::default();
+    let files: [(&'static str, &mut Option<PathBuf>); 3] = [
+        ("certificates", &mut words.certificates),
+        ("key", &mut words.key),
+        ("clientAuthorities", &mut words.authorities),
+    ];
+    for (name, file) in files {
+        if let Some(value) = table.take(name) {
+            *file = Some(folder.join(value.text()?));
+        }
+    }
+    let switches: [(&'static str, &mut Option<bool>); 2] =
+        [("needClientAuth", &mut words.needs), ("wantClientAuth", &mut words.wants)];
+    for (name, switch) in switches {
+        if let Some(value) = table.take(name) {
+            *switch = Some(value.boolean()?);
+        }
+    }
+    let handshake = table.take("handshakeTimeout");
+    let tls = words.read().map_err(|problem| table.error(problem))?;
+    match (tls, handshake) {
+        (Some(tls), Some(timeout)) => {
+            Ok(Some(ListenerTls { handshake_timeout: timeout.duration()?, ..tls }))
+        }
+        (None, Some(timeout)) => Err(timeout.error("is for a listener with `certificates`")),
+        (tls, None) => Ok(tls),
+    }
+}
+
+fn read_listener(mut table: Table<'_>, folder: &Path) -> Result<ListenerConfig, SettingsError> {
     let mut listener = ListenerConfig::new(table.need("uri")?.text()?);
     if let Some(published) = table.take("published") {
         listener.published = Some(published.text()?);
@@ -219,6 +249,7 @@ fn read_listener(mut table: Table<'_>) -> Result<ListenerConfig, SettingsError> 
     if let Some(bytes) = table.take("maxFrameSize") {
         listener.max_frame_size = Some(bytes.bytes()?);
     }
+    listener.tls = read_tls(&mut table, folder)?;
     if let Some(silence) = table.take("maxInactivityDuration") {
         listener.max_inactivity = Some(silence.duration()?);
     }
