@@ -44,6 +44,7 @@ mod delivery;
 mod destination;
 mod error;
 mod message;
+mod options;
 mod producer;
 mod requester;
 mod session;
@@ -56,6 +57,7 @@ pub use delivery::{AckOutcome, Delivery};
 pub use destination::{Queue, ToDestination, Topic, parse_destination};
 pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
+pub use options::{ConnectionOptions, PrefetchPolicy, RedeliveryPolicy};
 pub use producer::{Producer, Receipt, Transmission};
 pub use requester::Requester;
 pub use rewire_failover::core::{

@@ -82,6 +82,11 @@ impl Message {
         Self { wire, body: None, properties: None, time_to_live: None, compressed: false }
     }
 
+    /// The message as it came.
+    pub(crate) fn into_received(self) -> Box<wire::Message> {
+        self.wire
+    }
+
     /// Replaces the body by this text, and leaves the rest.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<Str>) -> Self {

@@ -4,20 +4,21 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
 
 use rewire_failover::CredentialsProvider;
 use rewire_failover::core::Event;
 use rewire_failover::transport::{FailoverTransport, TransportConfig};
 use rewire_failover::uri::FailoverUri;
-use rewire_protocol::{ConnectionInfo, Str};
+use rewire_protocol::{ConnectionId, ConnectionInfo, Str};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use super::router::Router;
 use super::{Connection, Events, Shared, ids};
-#[cfg(doc)]
-use crate::error::ErrorKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::ConnectionOptions;
 
 /// Routes that may wait for the router to take them in.
 const ROUTE_CHANGES: usize = 64;
@@ -31,6 +32,7 @@ pub struct ConnectionBuilder {
     client_id: Option<String>,
     credentials: Option<(String, String)>,
     listener: Option<Listener>,
+    options: ConnectionOptions,
     config: TransportConfig,
 }
 
@@ -41,6 +43,7 @@ impl ConnectionBuilder {
             client_id: None,
             credentials: None,
             listener: None,
+            options: ConnectionOptions::default(),
             config: TransportConfig::default(),
         }
     }
@@ -80,6 +83,23 @@ impl ConnectionBuilder {
         self
     }
 
+    /// Sets how sessions, producers and consumers behave where they do not say so themselves. What the URI
+    /// says (`jms.*`) counts over it.
+    ///
+    /// ```no_run
+    /// use rewire::{Connection, ConnectionOptions};
+    ///
+    /// # async fn example() -> rewire::Result<()> {
+    /// let mut options = ConnectionOptions::default();
+    /// options.prefetch_policy.queue_prefetch = 10;
+    /// let connection = Connection::builder("failover:(tcp://a:61616)").options(options).await?;
+    /// # drop(connection); Ok(()) }
+    /// ```
+    pub fn options(mut self, options: ConnectionOptions) -> Self {
+        self.options = options;
+        self
+    }
+
     /// Calls `listener` with what happens to the connection, from the first attempt on, while the other
     /// way to hear of it, [`Connection::events`], begins when it is made. It must not block.
     pub fn listener(mut self, listener: impl FnMut(Event) + Send + 'static) -> Self {
@@ -108,6 +128,10 @@ impl ConnectionBuilder {
     async fn connect(self) -> Result<Connection> {
         let uri = self.uri.parse::<FailoverUri>();
         let uri = uri.map_err(|error| Error::config(&error))?;
+        let (options, notes) = self.options.with(uri.jms())?;
+        for note in notes {
+            tracing::warn!("{note}");
+        }
         let (transport, deliveries, receiver) =
             FailoverTransport::start_listening(&uri, self.config);
         if let Some(mut listener) = self.listener {
@@ -122,34 +146,37 @@ impl ConnectionBuilder {
         let (link_is, link) = watch::channel(None);
         tokio::spawn(Router::new(deliveries, route_changes, link_is).run());
 
-        let id = ids::connection_id();
+        let id = ids::connection_id(options.connection_id_prefix.as_deref());
         let jms = uri.jms();
         let client_id = self.client_id.or_else(|| jms.client_id().map(str::to_owned));
         let has_client_id = client_id.is_some();
-        let client_id = client_id.map_or_else(|| id.value.clone(), |id| Some(Str::from(id)));
+        let made_up = || match &options.client_id_prefix {
+            Some(prefix) => Some(Str::from(ids::unique(prefix))),
+            None => id.value.clone(),
+        };
+        let client_id = client_id.map_or_else(made_up, |id| Some(Str::from(id)));
         let of_uri = || {
             let user = jms.user_name()?.to_owned();
             Some((user, jms.password().unwrap_or_default().to_owned()))
         };
-        let (user_name, password) = self.credentials.or_else(of_uri).unzip();
-        let info = ConnectionInfo {
-            connection_id: Some(id.clone()),
-            client_id,
-            user_name: user_name.map(Str::from),
-            password: password.map(Str::from),
-            manageable: true,
-            client_master: true,
-            fault_tolerant: true,
-            ..ConnectionInfo::default()
+        let (user, password) = self.credentials.or_else(of_uri).unzip();
+        let info = info(id.clone(), client_id, user, password);
+        let consent = transport.request(info.into());
+        let answer = match options.connect_response_timeout {
+            Some(limit) => timeout(limit, consent).await.map_err(|_| late(limit)),
+            None => Ok(consent.await),
         };
-        if let Err(error) = transport.request(info.into()).await {
+        let answer = answer
+            .and_then(|answer| answer.map_err(|error| Error::request("the connection", error)));
+        if let Err(error) = answer {
             transport.close(transport.close_timeout()).await;
-            return Err(Error::request("the connection", error));
+            return Err(error);
         }
         let runtime = Handle::current();
         let shared = Shared {
             id,
             has_client_id,
+            options,
             transport,
             link,
             routes,
@@ -161,6 +188,32 @@ impl ConnectionBuilder {
         };
         Ok(Connection { shared: Arc::new(shared) })
     }
+}
+
+fn info(
+    id: ConnectionId,
+    client_id: Option<Str>,
+    user: Option<String>,
+    password: Option<String>,
+) -> ConnectionInfo {
+    ConnectionInfo {
+        connection_id: Some(id),
+        client_id,
+        user_name: user.map(Str::from),
+        password: password.map(Str::from),
+        manageable: true,
+        client_master: true,
+        fault_tolerant: true,
+        ..ConnectionInfo::default()
+    }
+}
+
+fn late(limit: Duration) -> Error {
+    let problem = format!(
+        "no broker has taken the connection within the connectResponseTimeout of {} ms",
+        limit.as_millis()
+    );
+    Error::new(ErrorKind::Timeout, problem)
 }
 
 impl IntoFuture for ConnectionBuilder {

@@ -1,10 +1,11 @@
-//! Names that no other client has: where a connection's name comes from.
+//! What comes from outside: the time, chance, and a connection's name, which no other client has.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rewire_protocol::ConnectionId;
+use tokio::time::Instant;
 
 /// Connections named in this process so far.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
@@ -13,11 +14,19 @@ static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 ///
 /// Brokers drop what they take for a message sent twice, by its connection's name and number. So the
 /// second part, a port in Java, is drawn at random: a host name, a process id and a clock can all be
-/// the same in two containers.
-pub(super) fn connection_id() -> ConnectionId {
+/// the same in two containers. A `prefix` stands in the place of `ID:` and the host's name.
+pub(super) fn connection_id(prefix: Option<&str>) -> ConnectionId {
+    match prefix {
+        Some(prefix) => ConnectionId::new(format!("{}:1", unique(prefix))),
+        None => ConnectionId::new(format!("{}:1", unique(&format!("ID:{}", host())))),
+    }
+}
+
+/// A name that begins so and that nobody else has.
+pub(super) fn unique(prefix: &str) -> String {
     let n = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let random = RandomState::new().hash_one(n) >> 32;
-    ConnectionId::new(format!("ID:{}-{random}-{}-{n}:1", host(), now_ms()))
+    format!("{prefix}-{random}-{}-{n}", now_ms())
 }
 
 /// Milliseconds since 1970, as messages carry them.
@@ -25,6 +34,18 @@ pub(super) fn connection_id() -> ConnectionId {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The moment when this time is over; what is longer than ten years is taken as ten years.
+pub(crate) fn after(time: Duration) -> Instant {
+    const LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+    Instant::now() + time.min(LONG)
+}
+
+/// What is left to chance: from -1 to 1.
+pub(crate) fn chance() -> f64 {
+    let drawn = RandomState::new().hash_one(()) >> 32;
+    f64::from(u32::try_from(drawn).unwrap_or_default()) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
 /// The host's name as the environment has it, in characters that every broker takes.
@@ -41,8 +62,10 @@ mod tests {
 
     #[test]
     fn every_connection_of_a_process_has_a_name_of_its_own() {
-        let (a, b) = (connection_id(), connection_id());
+        let (a, b) = (connection_id(None), connection_id(None));
         assert_ne!(a, b);
         assert!(a.to_string().starts_with("ID:") && a.to_string().ends_with(":1"), "{a}");
+        let named = connection_id(Some("billing")).to_string();
+        assert!(named.starts_with("billing-") && named.ends_with(":1"), "{named}");
     }
 }

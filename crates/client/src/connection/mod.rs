@@ -17,10 +17,11 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 pub use self::builder::ConnectionBuilder;
-pub(crate) use self::ids::now_ms;
+pub(crate) use self::ids::{after, chance, now_ms};
 
 use self::router::RouteChange;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::ConnectionOptions;
 use crate::session::SessionBuilder;
 use crate::transaction::TransactedSession;
 
@@ -48,6 +49,7 @@ pub struct Connection {
 pub(crate) struct Shared {
     pub(crate) id: ConnectionId,
     pub(crate) has_client_id: bool,
+    pub(crate) options: ConnectionOptions,
     pub(crate) transport: FailoverTransport,
     /// The link that is there, if one is.
     pub(crate) link: watch::Receiver<Option<LinkId>>,

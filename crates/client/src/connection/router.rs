@@ -134,7 +134,10 @@ impl Router {
             return;
         };
         let counter = dispatch.redelivery_counter.max(message.redelivery_counter);
-        if !buffer.push(Dispatched { link, message, redelivery_counter: counter }) {
+        let (number, is_again) = (0, false);
+        let dispatched =
+            Dispatched { link, message, redelivery_counter: counter, number, is_again };
+        if !buffer.push(dispatched) {
             let problem = "the broker sent more than the prefetch allows";
             let id = id.clone();
             self.end(&id, Error::new(ErrorKind::Protocol, problem));

@@ -5,22 +5,26 @@
 //! a topic without a durable subscription, is kept instead.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use rewire_failover::core::LinkId;
-use rewire_protocol::Message;
+use rewire_protocol::{Destination, Message};
 
 use super::hands::{Hands, Settled};
 use crate::error::Error;
 
 /// A message on its way to the application.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Dispatched {
     pub(crate) link: LinkId,
     pub(crate) message: Box<Message>,
     pub(crate) redelivery_counter: i32,
+    /// Its place in the order of dispatch; given by the buffer.
+    pub(crate) number: u64,
+    /// Whether it was handed out before, from here.
+    pub(crate) is_again: bool,
 }
 
 /// See the [module](self).
@@ -29,17 +33,27 @@ pub(crate) struct Buffer {
     /// Rises each time the queue is emptied; what was taken out before is stale then.
     generation: AtomicU64,
     pub(crate) hands: Hands,
+    /// What it is from.
+    destination: Destination,
     /// Whether a broker sends again what was not acknowledged.
     comes_again: bool,
+    /// Whether what is handed out again holds nothing up, and comes last.
+    redelivers_as_last: bool,
     /// Whether something was put back, which comes before what was taken out in one batch with it.
     has_returned: AtomicBool,
+    /// How many redeliveries hold up what comes after them. Changes under the lock.
+    holds: AtomicU32,
+    /// Whether the consumer is gone, so that nothing is handed out again.
+    is_abandoned: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     queue: VecDeque<Dispatched>,
-    /// Put back, to come first.
+    /// The number of the next message.
+    next: u64,
+    /// Put back, to come first; in the order of dispatch.
     returned: VecDeque<Dispatched>,
     pull: Pull,
     /// The link that is being left, from which no more is taken.
@@ -83,9 +97,10 @@ pub(crate) enum Next {
 impl Buffer {
     /// A buffer for a consumer with this prefetch. It has room for twice as many, because a broker counts
     /// what was acknowledged while it was on its way.
-    pub(crate) fn new(prefetch: u32, comes_again: bool) -> Self {
+    pub(crate) fn new(destination: Destination, prefetch: u32, comes_again: bool) -> Self {
         let state = State {
             queue: VecDeque::new(),
+            next: 0,
             returned: VecDeque::new(),
             pull: if prefetch == 0 { Pull::Closed } else { Pull::Never },
             leaving: None,
@@ -97,14 +112,24 @@ impl Buffer {
         Self {
             generation: AtomicU64::new(0),
             hands: Hands::default(),
+            destination,
             comes_again,
+            redelivers_as_last: false,
             has_returned: AtomicBool::new(false),
+            holds: AtomicU32::new(0),
+            is_abandoned: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
 
+    /// The same, whose redeliveries hold nothing up if this is so.
+    pub(crate) const fn redelivering_as_last(mut self, as_last: bool) -> Self {
+        self.redelivers_as_last = as_last;
+        self
+    }
+
     /// Adds a message; false when there is no room.
-    pub(crate) fn push(&self, dispatched: Dispatched) -> bool {
+    pub(crate) fn push(&self, mut dispatched: Dispatched) -> bool {
         let mut state = self.lock();
         if state.leaving == Some(dispatched.link) && self.comes_again {
             return true;
@@ -112,6 +137,8 @@ impl Buffer {
         if state.queue.len() >= state.limit {
             return false;
         }
+        dispatched.number = state.next;
+        state.next += 1;
         state.queue.push_back(dispatched);
         if state.pull != Pull::Never {
             state.pull = Pull::Closed;
@@ -125,18 +152,53 @@ impl Buffer {
         self.comes_again
     }
 
-    /// Puts back what was taken out in this generation, to be handed out again before all else. It goes
-    /// if the buffer was emptied since.
-    pub(crate) fn put_back(&self, generation: u64, messages: Vec<Dispatched>) {
+    /// Whether what is handed out again holds nothing up, and comes last.
+    pub(crate) const fn redelivers_as_last(&self) -> bool {
+        self.redelivers_as_last
+    }
+
+    /// The destination it is from.
+    pub(crate) const fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Puts back what was taken out in this generation, to be handed out again: before what was dispatched
+    /// after it, or as the last. It goes if the buffer was emptied since.
+    pub(crate) fn put_back(&self, generation: u64, messages: Vec<Dispatched>, as_last: bool) {
         let mut state = self.lock();
         if self.generation.load(Ordering::Acquire) != generation {
             return;
         }
-        for message in messages.into_iter().rev() {
-            state.returned.push_front(message);
+        if as_last {
+            state.queue.extend(messages);
+        } else {
+            insert_by_number(&mut state.returned, messages);
+            self.has_returned.store(true, Ordering::Release);
         }
-        self.has_returned.store(true, Ordering::Release);
         state.wake();
+    }
+
+    /// Hands nothing out until it is [let go](Self::let_go) as often as it was held.
+    pub(crate) fn hold(&self) {
+        let _state = self.lock();
+        self.holds.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// See [`hold`](Self::hold).
+    pub(crate) fn let_go(&self) {
+        let mut state = self.lock();
+        self.holds.fetch_sub(1, Ordering::Relaxed);
+        state.wake();
+    }
+
+    /// The consumer is gone.
+    pub(crate) fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the consumer is gone.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Ordering::Relaxed)
     }
 
     /// Whether a message is to be asked for now; then it is taken to be.
@@ -145,6 +207,7 @@ impl Buffer {
         let is_wanted = state.pull == Pull::Closed
             && state.queue.is_empty()
             && state.returned.is_empty()
+            && self.holds.load(Ordering::Relaxed) == 0
             && state.end.is_none();
         if is_wanted {
             state.pull = Pull::Open;
@@ -224,6 +287,14 @@ impl Buffer {
         if batch.generation != generation {
             batch.queue.clear();
         }
+        if self.holds.load(Ordering::Relaxed) > 0 {
+            let mut state = self.lock();
+            // When all has ended nothing is waited for.
+            if self.holds.load(Ordering::Relaxed) > 0 && state.end.is_none() {
+                state.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
         if self.has_returned.load(Ordering::Acquire) {
             self.take_returned(batch);
         }
@@ -257,13 +328,22 @@ impl Buffer {
             batch.generation = generation;
         }
         self.has_returned.store(false, Ordering::Release);
-        while let Some(message) = state.returned.pop_back() {
-            batch.queue.push_front(message);
-        }
+        insert_by_number(&mut batch.queue, std::mem::take(&mut state.returned));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts messages, which are in the order of their numbers, each before the first with a higher one.
+fn insert_by_number(
+    queue: &mut VecDeque<Dispatched>,
+    messages: impl IntoIterator<Item = Dispatched, IntoIter: DoubleEndedIterator>,
+) {
+    for message in messages.into_iter().rev() {
+        let later = queue.iter().position(|other| other.number > message.number);
+        queue.insert(later.unwrap_or(queue.len()), message);
     }
 }
 
@@ -291,21 +371,35 @@ const fn limit(prefetch: u32) -> usize {
 mod tests {
     use super::*;
 
-    fn message(priority: i8) -> Dispatched {
-        let message = Box::new(Message { priority, ..Message::default() });
-        Dispatched { link: crate::tests::link(1), message, redelivery_counter: 0 }
+    fn buffer_of(prefetch: u32, comes_again: bool) -> Buffer {
+        Buffer::new(Destination::queue("Q"), prefetch, comes_again)
     }
 
-    fn take(buffer: &Buffer, batch: &mut Batch) -> Option<i8> {
+    fn message(priority: i8) -> Dispatched {
+        let message = Box::new(Message { priority, ..Message::default() });
+        Dispatched {
+            link: crate::tests::link(1),
+            message,
+            redelivery_counter: 0,
+            number: 0,
+            is_again: false,
+        }
+    }
+
+    fn take_out(buffer: &Buffer, batch: &mut Batch) -> Option<Dispatched> {
         match buffer.poll_next(batch, &Context::from_waker(Waker::noop())) {
-            Poll::Ready(Next::Message(dispatched)) => Some(dispatched.message.priority),
+            Poll::Ready(Next::Message(dispatched)) => Some(dispatched),
             Poll::Ready(Next::Nothing | Next::End(_)) | Poll::Pending => None,
         }
     }
 
+    fn take(buffer: &Buffer, batch: &mut Batch) -> Option<i8> {
+        take_out(buffer, batch).map(|dispatched| dispatched.message.priority)
+    }
+
     #[test]
     fn what_was_taken_out_but_not_handed_out_goes_when_the_buffer_is_emptied() {
-        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
+        let (buffer, mut batch) = (buffer_of(10, true), Batch::default());
         assert!(buffer.push(message(1)) && buffer.push(message(2)));
         assert_eq!(take(&buffer, &mut batch), Some(1));
         buffer.empty();
@@ -316,7 +410,7 @@ mod tests {
 
     #[test]
     fn what_does_not_come_again_is_kept_when_the_link_is_gone() {
-        let (buffer, mut batch) = (Buffer::new(2, false), Batch::default());
+        let (buffer, mut batch) = (buffer_of(2, false), Batch::default());
         for n in 0..3 {
             assert!(buffer.push(message(n)));
         }
@@ -331,7 +425,7 @@ mod tests {
 
     #[test]
     fn nothing_more_is_taken_from_a_link_that_is_being_left() {
-        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
+        let (buffer, mut batch) = (buffer_of(10, true), Batch::default());
         assert!(buffer.push(message(1)));
         assert!(buffer.leave(crate::tests::link(1)).is_some());
         assert!(buffer.push(message(2)));
@@ -342,24 +436,57 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_in_its_order_unless_the_buffer_was_emptied() {
-        let (buffer, mut batch) = (Buffer::new(10, true), Batch::default());
-        for n in 1..=4 {
+    fn what_is_put_back_comes_before_what_came_after_it_unless_the_buffer_was_emptied() {
+        let (buffer, mut batch) = (buffer_of(10, true), Batch::default());
+        for n in 1..=5 {
             buffer.push(message(n));
         }
-        assert_eq!((take(&buffer, &mut batch), take(&buffer, &mut batch)), (Some(1), Some(2)));
-        buffer.put_back(batch.generation(), vec![message(1), message(2)]);
+        let mut taken: Vec<_> = (0..3).filter_map(|_| take_out(&buffer, &mut batch)).collect();
+        // One after the other, and not in their order.
+        buffer.put_back(batch.generation(), taken.split_off(2), false);
+        buffer.put_back(batch.generation(), taken, false);
         let order: Vec<_> = std::iter::from_fn(|| take(&buffer, &mut batch)).collect();
-        assert_eq!(order, [1, 2, 3, 4]);
+        assert_eq!(order, [1, 2, 3, 4, 5]);
         let old = batch.generation();
         buffer.empty();
-        buffer.put_back(old, vec![message(1)]);
+        buffer.put_back(old, vec![message(1)], false);
         assert_eq!(take(&buffer, &mut batch), None);
     }
 
     #[test]
+    fn what_is_put_back_as_the_last_holds_nothing_up() {
+        let (buffer, mut batch) = (buffer_of(10, true), Batch::default());
+        for n in 1..=3 {
+            buffer.push(message(n));
+        }
+        let taken = take_out(&buffer, &mut batch).unwrap();
+        buffer.put_back(batch.generation(), vec![taken], true);
+        let order: Vec<_> = std::iter::from_fn(|| take(&buffer, &mut batch)).collect();
+        assert_eq!(order, [2, 3, 1]);
+    }
+
+    #[test]
+    fn a_buffer_that_is_held_hands_out_nothing_until_it_is_let_go_as_often() {
+        let (buffer, mut batch) = (buffer_of(10, true), Batch::default());
+        for n in 1..=3 {
+            buffer.push(message(n));
+        }
+        assert_eq!(take(&buffer, &mut batch), Some(1));
+        buffer.hold();
+        buffer.hold();
+        buffer.let_go();
+        assert_eq!(take(&buffer, &mut batch), None);
+        buffer.let_go();
+        assert_eq!(take(&buffer, &mut batch), Some(2));
+        // Nobody waits for what will not come any more.
+        buffer.hold();
+        buffer.end(None);
+        assert_eq!(take(&buffer, &mut batch), Some(3));
+    }
+
+    #[test]
     fn a_message_is_pulled_when_there_is_none_and_none_was_asked_for() {
-        let (buffer, mut batch) = (Buffer::new(0, true), Batch::default());
+        let (buffer, mut batch) = (buffer_of(0, true), Batch::default());
         let next = |batch: &mut Batch| buffer.poll_next(batch, &Context::from_waker(Waker::noop()));
         assert!(buffer.begin_pull() && !buffer.begin_pull());
         buffer.push(message(1));
@@ -373,12 +500,12 @@ mod tests {
         // What is open is asked for again by the transport.
         buffer.empty();
         assert!(!buffer.begin_pull());
-        assert!(!Buffer::new(1, true).begin_pull());
+        assert!(!buffer_of(1, true).begin_pull());
     }
 
     #[test]
     fn there_is_room_for_two_windows_and_no_more() {
-        let buffer = Buffer::new(1, true);
+        let buffer = buffer_of(1, true);
         for n in 0..3 {
             assert!(buffer.push(message(n)));
         }
@@ -387,7 +514,7 @@ mod tests {
 
     #[test]
     fn an_end_comes_after_what_was_there() {
-        let (buffer, mut batch) = (Buffer::new(1, true), Batch::default());
+        let (buffer, mut batch) = (buffer_of(1, true), Batch::default());
         buffer.push(message(1));
         buffer.end(None);
         assert_eq!(take(&buffer, &mut batch), Some(1));

@@ -63,6 +63,14 @@ impl Hands {
         self.held.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// A message that was handed out before, and put down since, is handed out again. It is not the last
+    /// that was delivered, and is counted already among those that are not acknowledged.
+    pub(crate) fn take_again(&self, link: LinkId) {
+        if self.link.load(Ordering::SeqCst) == link.number() {
+            self.held.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     /// One message that came over this link is acknowledged for itself, whatever came before it.
     pub(crate) fn acknowledge(&self, link: LinkId, broker_sequence_id: i64) {
         if self.link.load(Ordering::SeqCst) != link.number() {
@@ -83,6 +91,12 @@ impl Hands {
         let less = |held: u32| Some(held.saturating_sub(1));
         let before = self.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
         if before.is_ok_and(|before| before <= 1) { self.settle() } else { None }
+    }
+
+    /// All messages are put down, to be handed out again.
+    pub(crate) fn put_down_for_later(&self) -> Option<Settled> {
+        self.held.store(0, Ordering::SeqCst);
+        self.settle()
     }
 
     /// All messages are done.

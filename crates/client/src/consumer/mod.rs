@@ -4,6 +4,8 @@ pub(crate) mod buffer;
 mod builder;
 pub(crate) mod core;
 pub(crate) mod hands;
+pub(crate) mod redelivery;
+pub(crate) mod unacknowledged;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,20 +16,24 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use rewire_failover::core::LinkId;
-use rewire_protocol::{ConsumerId, Destination, MessageId, MessagePull};
+use rewire_protocol::{ConsumerId, Destination, MessageAck, MessageId, MessagePull};
 use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep_until};
 
 pub use self::builder::ConsumerBuilder;
 
 use self::buffer::{Batch, Buffer, Dispatched, Next};
 use self::core::{Ack, AckCore};
 use self::hands::Settled;
+use self::unacknowledged::{Delivered, Unacknowledged, poison_cause};
 use crate::connection::router::RouteChange;
+use crate::connection::{after, chance, now_ms};
 use crate::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::options::RedeliveryPolicy;
 use crate::session::{AckMode, Note, SessionShared};
-use crate::transaction::{Delivered, Gone, Work};
+use crate::transaction::{Gone, Work};
 
 /// Receives messages. From [`Session::consumer`](crate::Session::consumer); also a `Stream`.
 ///
@@ -53,6 +59,8 @@ pub struct Consumer {
     acks: AckCore,
     /// Something on its way to the transport or the session, waiting for room.
     outgoing: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    /// When acknowledgements that are collected wait no longer for more.
+    patience: Option<Pin<Box<Sleep>>>,
     /// A message that is handed out once `outgoing` is done.
     held: Option<Delivery>,
     is_over: bool,
@@ -67,17 +75,18 @@ pub(crate) struct ConsumerShared {
     pub(crate) session: Arc<SessionShared>,
     pub(crate) id: ConsumerId,
     pub(crate) destination: Destination,
+    pub(crate) redelivery: RedeliveryPolicy,
     pub(crate) buffer: Arc<Buffer>,
 }
 
 impl Consumer {
-    fn new(shared: Arc<ConsumerShared>) -> Self {
-        let acks = AckCore::new(shared.session.mode);
+    fn new(shared: Arc<ConsumerShared>, acks: AckCore) -> Self {
         Self {
             shared,
             batch: Batch::default(),
             acks,
             outgoing: None,
+            patience: None,
             held: None,
             is_over: false,
             has_asked: false,
@@ -211,40 +220,93 @@ impl Consumer {
             }
             // To ask for the next message is to be done with the one before.
             if self.shared.session.mode.is_automatic()
-                && let Some(ack) = self.take_done()
+                && let Some(ack) = self.take_done(cx)
             {
                 self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
                 continue;
             }
             match self.shared.buffer.poll_next(&mut self.batch, cx) {
-                Poll::Ready(Next::Message(dispatched)) => self.hold(dispatched),
+                Poll::Ready(Next::Message(dispatched)) => match self.refusal(&dispatched) {
+                    Some(ack) => self.refuse(ack),
+                    None => self.hold(dispatched),
+                },
                 Poll::Ready(Next::End(end)) => {
                     self.is_over = true;
                     return Poll::Ready(Came::Over(end));
                 }
                 Poll::Ready(Next::Nothing) => return Poll::Ready(Came::Nothing),
-                Poll::Pending => match self.acks.take_rest() {
-                    Some(ack) => {
-                        self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
-                    }
-                    None if self.shared.buffer.begin_pull() => {
-                        self.has_asked = true;
-                        self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
-                    }
-                    None => return Poll::Pending,
-                },
+                Poll::Pending if self.shared.buffer.begin_pull() => {
+                    self.has_asked = true;
+                    self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
     /// What is to be acknowledged now that the application has done with what it was handed: all of it, if
-    /// the link is being left.
-    fn take_done(&mut self) -> Option<Ack> {
+    /// the link is being left or it has waited for long enough.
+    fn take_done(&mut self, cx: &mut Context<'_>) -> Option<Ack> {
         let buffer = &self.shared.buffer;
-        match buffer.hands.is_leaving() {
-            true => self.acks.take_rest(),
-            false => self.acks.take_due(buffer.prefetch()),
+        if buffer.hands.is_leaving() {
+            return self.acks.take_rest();
         }
+        if let Some(ack) = self.acks.take_due(buffer.prefetch()) {
+            self.patience = None;
+            return Some(ack);
+        }
+        if !self.acks.is_collecting() {
+            return None;
+        }
+        let limit = self.shared.session.connection.options.optimize_acknowledge_time_out;
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep_until(after(limit))));
+        // Whoever waits for the next message is woken when it is over.
+        if patience.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        self.patience = None;
+        self.acks.take_rest()
+    }
+
+    /// Why a message is not handed out, if it is not: it has expired, or a broker says that it was delivered
+    /// too often.
+    fn refusal(&self, dispatched: &Dispatched) -> Option<Ack> {
+        let Dispatched { link, message, redelivery_counter, is_again, .. } = dispatched;
+        let id = message.message_id.as_ref()?;
+        let options = &self.shared.session.connection.options;
+        let is_expired = options.consumer_expiry_check_enabled
+            && message.expiration > 0
+            && message.expiration < now_ms();
+        if is_expired {
+            tracing::debug!(message = %id, "expired before it was handed out");
+            return Some(Ack::expired(*link, id.clone()));
+        }
+        let policy = &self.shared.redelivery;
+        // Java: ActiveMQMessageConsumer.redeliveryExceeded. What was put back here was judged already.
+        let is_poison = !is_again
+            && self.shared.session.work().is_some()
+            && policy.pre_dispatch_check
+            && policy.is_exceeded_by(*redelivery_counter);
+        is_poison.then(|| {
+            let cause = poison_cause(*redelivery_counter, policy, "as the broker counts");
+            Ack::poison(*link, id.clone(), cause)
+        })
+    }
+
+    /// Tells the broker that a message is not handed out.
+    fn refuse(&mut self, ack: Ack) {
+        let shared = self.shared.clone();
+        self.outgoing = Some(Box::pin(async move {
+            if shared.session.work().is_some() {
+                let (consumer, buffer) = (shared.id.clone(), shared.buffer.clone());
+                shared.work(Work::Refused { consumer, ack: Box::new(ack), buffer }).await;
+            } else if shared.session.mode == AckMode::Client {
+                let consumer = shared.clone();
+                shared.session.note(Note::Refused { consumer, ack: Box::new(ack) }).await;
+            } else {
+                shared.send(ack).await;
+            }
+        }));
     }
 
     fn last_delivered(&self) -> i64 {
@@ -258,36 +320,36 @@ impl Consumer {
 
     /// Prepares to hand a message out: the session is told first where it acknowledges together.
     fn hold(&mut self, dispatched: Dispatched) {
-        let Dispatched { link, message, redelivery_counter } = dispatched;
-        if let Some(id) = &message.message_id {
-            self.shared.buffer.hands.take(link, id.broker_sequence_id);
-            if self.shared.session.work().is_some() {
-                let buffer = self.shared.buffer.clone();
-                let delivered = Delivered {
-                    consumer: self.shared.id.clone(),
-                    destination: self.shared.destination.clone(),
-                    prefetch: buffer.prefetch(),
-                    comes_again: buffer.comes_again(),
-                    generation: self.batch.generation(),
-                    dispatched: Dispatched { link, message: message.clone(), redelivery_counter },
-                };
-                let work = Work::Delivered { delivered: Box::new(delivered), buffer };
-                let shared = self.shared.clone();
+        let shared = &self.shared;
+        let (link, counter) = (dispatched.link, dispatched.redelivery_counter);
+        let generation = self.batch.generation();
+        if let Some(id) = &dispatched.message.message_id {
+            if dispatched.is_again {
+                shared.buffer.hands.take_again(link);
+            } else {
+                shared.buffer.hands.take(link, id.broker_sequence_id);
+            }
+            let session = &shared.session;
+            if session.work().is_some() {
+                let delivered = shared.delivered(generation, &dispatched);
+                let work = Work::Delivered { delivered, buffer: shared.buffer.clone() };
+                let shared = shared.clone();
                 self.outgoing = Some(Box::pin(async move { shared.work(work).await }));
-            } else if self.shared.session.mode == AckMode::Client {
-                let (shared, id) = (self.shared.clone(), id.clone());
-                let prefetch = self.shared.buffer.prefetch();
+            } else if session.mode == AckMode::Client {
+                let delivered = shared.delivered(generation, &dispatched);
+                let consumer = shared.clone();
                 self.outgoing = Some(Box::pin(async move {
-                    let consumer = shared.clone();
-                    shared.session.note(Note::Delivered { consumer, link, id, prefetch }).await;
+                    let session = consumer.session.clone();
+                    session.note(Note::Delivered { consumer, delivered }).await;
                 }));
             } else {
                 self.acks.on_delivered(link, id);
             }
         }
-        let message = Message::received(message);
-        let shared = self.shared.clone();
-        self.held = Some(Delivery::new(message, redelivery_counter, link, shared));
+        let number = dispatched.number;
+        let message = Message::received(dispatched.message);
+        let origin = Origin { link, generation, number };
+        self.held = Some(Delivery::new(message, counter, origin, shared.clone()));
     }
 }
 
@@ -305,7 +367,61 @@ const NO_WAIT: i64 = -1;
 /// How long a broker may take to say that it has no message.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// Where a message that was handed out came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) link: LinkId,
+    /// Of the consumer's buffer when it was taken out.
+    pub(crate) generation: u64,
+    /// Its place in the order of dispatch.
+    pub(crate) number: u64,
+}
+
 impl ConsumerShared {
+    /// What is noted of a message that is about to be handed out.
+    fn delivered(&self, generation: u64, dispatched: &Dispatched) -> Box<Delivered> {
+        Box::new(Delivered {
+            consumer: self.id.clone(),
+            destination: self.destination.clone(),
+            prefetch: self.buffer.prefetch(),
+            comes_again: self.buffer.comes_again(),
+            generation,
+            policy: self.redelivery,
+            dispatched: dispatched.clone(),
+        })
+    }
+
+    /// Hands out again one message that was handed out and is not acknowledged, or calls it poison: what to
+    /// tell the broker of it.
+    pub(crate) fn redeliver(
+        &self,
+        origin: Origin,
+        again: Dispatched,
+        cause: &str,
+    ) -> Vec<MessageAck> {
+        let Some(id) = again.message.message_id.clone() else { return Vec::new() };
+        let mut messages = Unacknowledged::of(&self.delivered(origin.generation, &again));
+        messages.add(origin.generation, again);
+        let connection = &self.session.connection;
+        let current = *connection.link.borrow();
+        let Some(mut rolled_back) = messages.roll_back(current, chance(), cause) else {
+            return Vec::new();
+        };
+        if rolled_back.again.is_empty() {
+            self.buffer.hands.acknowledge(origin.link, id.broker_sequence_id);
+        }
+        let acks = std::mem::take(&mut rolled_back.acks);
+        redelivery::schedule(connection, &self.buffer, rolled_back);
+        acks
+    }
+
+    /// Tells the broker that dispatched over this link.
+    pub(crate) async fn say_all(&self, acks: Vec<MessageAck>, link: LinkId) {
+        for ack in acks {
+            self.session.connection.say(ack.into(), Some(link)).await;
+        }
+    }
+
     /// Asks the broker for one message.
     async fn pull(self: Arc<Self>, timeout: i64) {
         let pull = MessagePull {
@@ -365,6 +481,7 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         let shared = self.shared.clone();
         let outgoing = self.outgoing.take();
+        shared.buffer.abandon();
         let rest = if std::thread::panicking() { None } else { self.acks.take_rest() };
         let last_delivered = self.last_delivered();
         let is_declared = self.is_declared;

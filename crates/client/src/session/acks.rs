@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rewire_failover::core::LinkId;
-use rewire_protocol::{ConsumerId, MessageId};
+use rewire_protocol::{ConsumerId, MessageAck};
 use tokio::sync::{mpsc, oneshot};
 
-use super::AckMode;
-use crate::consumer::ConsumerShared;
-use crate::consumer::core::AckCore;
+use crate::connection::chance;
+use crate::consumer::core::Ack;
+use crate::consumer::hands::{Hands, Settled};
+use crate::consumer::unacknowledged::{Delivered, Unacknowledged};
+use crate::consumer::{ConsumerShared, redelivery};
 
 /// Notes that may wait; whoever has one more waits.
 const NOTES: usize = 256;
@@ -17,9 +19,13 @@ const NOTES: usize = 256;
 /// What consumers and deliveries tell the task.
 pub(crate) enum Note {
     /// A message is about to be handed out.
-    Delivered { consumer: Arc<ConsumerShared>, link: LinkId, id: MessageId, prefetch: u32 },
+    Delivered { consumer: Arc<ConsumerShared>, delivered: Box<Delivered> },
+    /// A message is not handed out, and the broker is told why.
+    Refused { consumer: Arc<ConsumerShared>, ack: Box<Ack> },
     /// All that was handed out is done.
     Acknowledge { done: oneshot::Sender<()> },
+    /// All that was handed out is to be handed out again.
+    Recover { done: oneshot::Sender<()> },
     /// A consumer is gone.
     Gone(ConsumerId),
 }
@@ -27,39 +33,95 @@ pub(crate) enum Note {
 /// Starts the task. It ends with the sender that is returned.
 pub(super) fn start() -> mpsc::Sender<Note> {
     let (sender, notes) = mpsc::channel(NOTES);
-    tokio::spawn(run(notes));
+    tokio::spawn(Acknowledger::default().run(notes));
     sender
 }
 
-async fn run(mut notes: mpsc::Receiver<Note>) {
-    // A consumer keeps its session: it is held here only while something of it is unacknowledged.
-    let mut consumers: HashMap<ConsumerId, (AckCore, Option<Arc<ConsumerShared>>)> = HashMap::new();
-    while let Some(note) = notes.recv().await {
-        match note {
-            Note::Delivered { consumer, link, id, prefetch } => {
-                let entry = consumers.entry(consumer.id.clone());
-                let (core, owner) = entry.or_insert_with(|| (AckCore::new(AckMode::Client), None));
-                core.on_delivered(link, &id);
-                if let Some(ack) = core.take_due(prefetch) {
-                    consumer.send(ack).await;
+#[derive(Default)]
+struct Acknowledger {
+    consumers: HashMap<ConsumerId, Held>,
+}
+
+/// Of one consumer. It keeps its session, so it is held here only while something of it is unacknowledged.
+struct Held {
+    messages: Unacknowledged,
+    owner: Option<Arc<ConsumerShared>>,
+}
+
+impl Acknowledger {
+    async fn run(mut self, mut notes: mpsc::Receiver<Note>) {
+        while let Some(note) = notes.recv().await {
+            match note {
+                Note::Delivered { consumer, delivered } => {
+                    self.on_delivered(consumer, *delivered).await;
                 }
-                *owner = Some(consumer);
-            }
-            Note::Acknowledge { done } => {
-                for (core, owner) in consumers.values_mut() {
-                    if let (Some(ack), Some(consumer)) = (core.take_all(), owner.take()) {
-                        consumer.send(ack).await;
-                        if let Some(settled) = consumer.buffer.hands.put_down_all() {
-                            consumer.settled(settled).await;
-                        }
+                Note::Refused { consumer, ack } => {
+                    if let Some(held) = self.consumers.get_mut(&consumer.id) {
+                        held.messages.on_expired(ack.link);
                     }
+                    consumer.send(*ack).await;
                 }
-                // Whoever asked may have gone.
-                let _ = done.send(());
-            }
-            Note::Gone(id) => {
-                consumers.remove(&id);
+                Note::Acknowledge { done } => {
+                    self.acknowledge().await;
+                    // Whoever asked may have gone.
+                    let _ = done.send(());
+                }
+                Note::Recover { done } => {
+                    self.recover().await;
+                    let _ = done.send(());
+                }
+                Note::Gone(id) => {
+                    self.consumers.remove(&id);
+                }
             }
         }
+    }
+
+    async fn on_delivered(&mut self, consumer: Arc<ConsumerShared>, delivered: Delivered) {
+        let held = self.consumers.entry(consumer.id.clone());
+        let held =
+            held.or_insert_with(|| Held { messages: Unacknowledged::of(&delivered), owner: None });
+        let Delivered { prefetch, generation, dispatched, .. } = delivered;
+        let link = dispatched.link;
+        held.messages.add(generation, dispatched);
+        if let Some(ack) = held.messages.announce(prefetch) {
+            say(&consumer, ack, link).await;
+        }
+        held.owner = Some(consumer);
+    }
+
+    async fn acknowledge(&mut self) {
+        for held in self.consumers.values_mut() {
+            let Some(consumer) = held.owner.take() else { continue };
+            let link = held.messages.link();
+            for ack in held.messages.acks(link) {
+                say(&consumer, ack, link).await;
+            }
+            held.messages.clear();
+            settle(&consumer, Hands::put_down_all).await;
+        }
+    }
+
+    async fn recover(&mut self) {
+        for held in self.consumers.values_mut() {
+            let Some(consumer) = held.owner.take() else { continue };
+            let connection = &consumer.session.connection;
+            let current = *connection.link.borrow();
+            let rolled_back = held.messages.roll_back(current, chance(), "");
+            if let Some(rolled_back) = rolled_back {
+                redelivery::carry_out(connection, &consumer.buffer, rolled_back).await;
+            }
+            settle(&consumer, Hands::put_down_for_later).await;
+        }
+    }
+}
+
+async fn say(consumer: &ConsumerShared, ack: MessageAck, link: LinkId) {
+    consumer.session.connection.say(ack.into(), Some(link)).await;
+}
+
+async fn settle(consumer: &ConsumerShared, how: fn(&Hands) -> Option<Settled>) {
+    if let Some(settled) = how(&consumer.buffer.hands) {
+        consumer.settled(settled).await;
     }
 }

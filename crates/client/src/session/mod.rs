@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::acks::Note;
 
 use crate::connection::{NONE_DELIVERED, Shared};
 use crate::consumer::ConsumerBuilder;
 use crate::destination::ToDestination;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::producer::Producer;
 use crate::requester::Requester;
 use crate::temporary::{TemporaryQueue, TemporaryTopic};
@@ -29,14 +29,16 @@ pub enum AckMode {
     #[default]
     Auto,
     /// All that the session has handed out so far, when one [`Delivery`](crate::Delivery) is
-    /// acknowledged. How much may be unacknowledged is not limited: the prefetch counts what was not
-    /// handed out yet.
+    /// acknowledged. It is kept until then, to be handed out again by
+    /// [`recover`](Session::recover). After 10,000 messages a consumer gets no more than its prefetch allows.
     Client,
-    /// Each message when its [`Delivery`](crate::Delivery) is acknowledged. The broker sends no more than
+    /// Each message when its [`Delivery`](crate::Delivery) is acknowledged. One that is dropped without
+    /// comes again, as the [`RedeliveryPolicy`](crate::RedeliveryPolicy) says. The broker sends no more than
     /// the prefetch ahead.
     Individual,
-    /// Late and many at once: at half the prefetch, when there is nothing to do, and when the consumer
-    /// ends. After a failover more may come twice.
+    /// Late and many at once: at half the prefetch, when the first of them has waited for 300 ms
+    /// (`optimizeAcknowledgeTimeOut`) and the next is asked for, and when the consumer ends. After a failover
+    /// more may come twice.
     DupsOk,
 }
 
@@ -121,6 +123,31 @@ impl Session {
     /// Dropped, all that was made is removed again.
     pub async fn requester(&self, destination: &impl ToDestination) -> Result<Requester> {
         Requester::open(self, destination).await
+    }
+
+    /// Hands out again what was handed out and not acknowledged, in the same order and with a higher
+    /// [`redelivery_counter`](crate::Delivery::redelivery_counter), after the delay of the
+    /// [`RedeliveryPolicy`](crate::RedeliveryPolicy). What was recovered too often becomes a dead letter.
+    ///
+    /// Deliveries from before are of no more use: to acknowledge one acknowledges what was handed out since.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::ErrorKind::Misuse) in a session that is not [`Client`](AckMode::Client): in
+    /// [`Individual`](AckMode::Individual) each delivery is
+    /// [handed out again](crate::Delivery::redeliver) for itself, and the others acknowledge by themselves.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing happens. Dropped later, it goes on.
+    pub async fn recover(&self) -> Result<()> {
+        let Some(notes) = &self.shared.notes else {
+            let problem = "only a session that acknowledges all together can be recovered";
+            return Err(Error::misuse(problem));
+        };
+        let (done, is_done) = oneshot::channel();
+        notes.send(Note::Recover { done }).await.map_err(|_| Error::closed())?;
+        is_done.await.map_err(|_| Error::closed())
     }
 
     /// Begins to describe a consumer; await the builder to make it.

@@ -87,7 +87,11 @@ impl World {
     }
 
     async fn consumer(&self) -> Consumer {
-        self.session.consumer(&Queue::new("Q")).prefetch(10).await.unwrap()
+        let at_once = crate::RedeliveryPolicy {
+            initial_redelivery_delay: std::time::Duration::ZERO,
+            ..crate::RedeliveryPolicy::default()
+        };
+        self.session.consumer(&Queue::new("Q")).prefetch(10).redelivery(at_once).await.unwrap()
     }
 
     /// Leaves no room for anything, if that is the case.
@@ -301,15 +305,18 @@ async fn an_acknowledgement_that_is_not_waited_for_is_made_once_or_not_at_all() 
             world.clog(cancel).await;
             let is_done = cancel.run(first.ack()).await.is_some();
             world.unclog().await;
-            let (number, second) = next(&mut consumer).await;
-            assert_eq!(number, 2);
-            assert_eq!(second.ack().await.unwrap(), AckOutcome::Sent);
+            // Who drops the delivery gives it back.
+            let is_again = mode == AckMode::Individual && !is_done;
+            let mut numbers = Vec::new();
+            for _ in 0..if is_again { 2 } else { 1 } {
+                let (number, delivery) = next(&mut consumer).await;
+                numbers.push((number, delivery.redelivery_counter()));
+                assert_eq!(delivery.ack().await.unwrap(), AckOutcome::Sent);
+            }
+            assert_eq!(numbers, if is_again { vec![(1, 1), (2, 0)] } else { vec![(2, 0)] });
             drop(consumer);
             world.works_and_holds(&[]).await;
-            let is_acknowledged = |ledger: &ledger::Ledger| {
-                let others = if is_done || mode == AckMode::Client { 2 } else { 1 };
-                ledger.acknowledged.contains_key(&2) && ledger.acknowledged.len() >= others
-            };
+            let is_acknowledged = |ledger: &ledger::Ledger| ledger.acknowledged.keys().eq(&[1, 2]);
             world.broker.until("the second is acknowledged", is_acknowledged).await;
             is_done
         })

@@ -4,6 +4,7 @@ mod cancel;
 mod ledger;
 mod moves;
 mod peer;
+mod redelivery;
 mod requests;
 mod transactions;
 
@@ -23,9 +24,13 @@ pub(crate) const fn link(number: u64) -> LinkId {
 
 /// A connection with a session, and the broker's side of it.
 async fn session(peer: &Peer, mode: AckMode) -> (Connection, Session, Client) {
-    let uri = peer.uri();
+    session_at(peer, &peer.uri(), mode).await
+}
+
+/// The same with this URI of the peer.
+async fn session_at(peer: &Peer, uri: &str, mode: AckMode) -> (Connection, Session, Client) {
     let client = async {
-        let connection = Connection::builder(&uri).await?;
+        let connection = Connection::builder(uri).await?;
         let session = connection.session().ack(mode).await?;
         Ok::<_, Error>((connection, session))
     };
@@ -276,7 +281,7 @@ async fn what_cannot_be_is_the_callers_mistake_and_no_broker_hears_of_it() {
     let (_connection, session, _broker) = session(&peer, AckMode::Auto).await;
     let queue = Queue::new("Q");
     let misuses = [
-        session.consumer(&queue).prefetch(32_767).await,
+        session.consumer(&queue).prefetch(32_768).await,
         session.consumer(&queue).browse().prefetch(0).await,
         session.consumer(&queue).durable("d").await,
         session.consumer(&crate::Topic::new("T")).durable("d").await,

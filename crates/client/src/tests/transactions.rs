@@ -322,8 +322,8 @@ async fn a_consumer_with_a_prefetch_of_zero_asks_for_each_message() {
         broker
     };
     let receiving = async {
-        assert_eq!(next(&mut consumer).await.0, 1);
-        assert_eq!(next(&mut consumer).await.0, 2);
+        let (first, second) = (next(&mut consumer).await, next(&mut consumer).await);
+        assert_eq!((first.0, second.0), (1, 2));
         let time = Duration::from_secs(2);
         assert!(consumer.receive(time).await.unwrap().is_none());
         assert!(consumer.receive(Duration::ZERO).await.unwrap().is_none());

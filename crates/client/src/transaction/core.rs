@@ -4,15 +4,11 @@ use std::collections::HashMap;
 
 use rewire_failover::core::LinkId;
 use rewire_protocol::{
-    Command, ConnectionId, ConsumerId, Destination, LocalTransactionId, MessageAck, MessageId,
-    TransactionId, TransactionInfo,
+    Command, ConnectionId, ConsumerId, LocalTransactionId, MessageAck, MessageId, TransactionId,
+    TransactionInfo,
 };
 
-use crate::consumer::buffer::Dispatched;
-
-/// So many messages of one transaction are announced to the broker as delivered. It sends no more than
-/// the prefetch beyond them, because each is kept until the transaction ends.
-const MOST_RECEIVED: usize = 10_000;
+use crate::consumer::unacknowledged::{Delivered, RolledBack, Unacknowledged};
 
 /// One transaction after the other, of one session.
 #[derive(Debug)]
@@ -27,35 +23,10 @@ pub(super) struct TransactionCore {
 /// What one consumer has handed out in the open transaction.
 #[derive(Debug)]
 struct Received {
-    destination: Destination,
-    /// The link of the last message.
-    link: LinkId,
-    /// Whether a broker sends again what was not acknowledged. Of a topic without a durable subscription it
-    /// does not: what a dead link sent of it is good, and needs no acknowledgement.
-    comes_again: bool,
-    /// Of the consumer's buffer when it was taken out.
-    generation: u64,
-    messages: Vec<Dispatched>,
-    /// How many of the last the broker has not heard to be delivered; below zero when it has heard of
-    /// more than are handed out, because they were rolled back.
-    unannounced: i32,
+    messages: Unacknowledged,
     /// What is to be said when the transaction has ended, the consumer being gone.
     goodbye: Option<Command>,
 }
-
-/// A message on its way to the application.
-#[derive(Debug)]
-pub(crate) struct Delivered {
-    pub(crate) consumer: ConsumerId,
-    pub(crate) destination: Destination,
-    pub(crate) prefetch: u32,
-    pub(crate) comes_again: bool,
-    pub(crate) generation: u64,
-    pub(crate) dispatched: Dispatched,
-}
-
-/// What is to be handed out again: to whom, out of which generation of its buffer.
-pub(super) type Returned = (ConsumerId, u64, Vec<Dispatched>);
 
 /// Whether the open transaction can be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,52 +71,36 @@ impl TransactionCore {
 
     /// A message is about to be handed out. What to tell the broker, over the link of the message.
     pub(super) fn on_delivered(&mut self, delivered: Delivered) -> Option<MessageAck> {
-        let Delivered { consumer, destination, prefetch, comes_again, generation, dispatched } =
-            delivered;
-        let link = dispatched.link;
-        let received = self.consumers.entry(consumer.clone()).or_insert_with(|| Received {
-            destination,
-            link,
-            comes_again,
-            generation,
-            messages: Vec::new(),
-            unannounced: 0,
+        let received = self.consumers.entry(delivered.consumer.clone());
+        let received = received.or_insert_with(|| Received {
+            messages: Unacknowledged::of(&delivered),
             goodbye: None,
         });
-        if received.link != link {
-            // Java: ActiveMQMessageConsumer.inProgressClearRequired makes it one to be rolled back.
-            self.is_doomed |= comes_again && !received.messages.is_empty();
-            if comes_again {
-                received.messages.clear();
-            }
-            received.unannounced = 0;
-            received.link = link;
+        let Delivered { prefetch, generation, dispatched, .. } = delivered;
+        // Java: ActiveMQMessageConsumer.inProgressClearRequired makes it one to be rolled back.
+        self.is_doomed |= received.messages.add(generation, dispatched);
+        let ack = received.messages.announce(prefetch)?;
+        Some(MessageAck { transaction_id: self.open.clone(), ..ack })
+    }
+
+    /// A message that came over this link had expired before it could be handed out.
+    pub(super) fn on_expired(&mut self, consumer: &ConsumerId, link: LinkId) {
+        if let Some(received) = self.consumers.get_mut(consumer) {
+            received.messages.on_expired(link);
         }
-        received.generation = generation;
-        received.messages.push(dispatched);
-        received.unannounced += 1;
-        // Java: ActiveMQMessageConsumer.ackLater moves the window at half the prefetch.
-        let unannounced = usize::try_from(received.unannounced).unwrap_or_default();
-        let is_due = prefetch > 0 && unannounced * 2 >= prefetch as usize;
-        if !is_due || received.messages.len() > MOST_RECEIVED {
-            return None;
-        }
-        received.unannounced = 0;
-        let from = received.messages.len() - unannounced;
-        received.ack(&consumer, self.open.as_ref(), MessageAck::DELIVERED, from)
     }
 
     /// Whether it can be committed, this being the link there is.
     pub(super) fn standing(&self, current: Option<LinkId>) -> Standing {
-        let links = self.consumers.values().filter(|received| !received.messages.is_empty());
+        let all = self.consumers.values().map(|received| &received.messages);
         let mut standing = if self.is_doomed { Standing::Doomed } else { Standing::Free };
-        for received in links {
-            if Some(received.link) != current {
-                if received.comes_again {
+        for messages in all.filter(|messages| !messages.is_empty()) {
+            if Some(messages.link()) != current {
+                if messages.comes_again() {
                     standing = Standing::Doomed;
                 }
             } else if standing == Standing::Free {
-                standing = Standing::Bound(received.link);
+                standing = Standing::Bound(messages.link());
             }
         }
         standing
@@ -153,12 +108,8 @@ impl TransactionCore {
 
     /// The acknowledgements of all it received over this link.
     pub(super) fn acks(&self, link: LinkId) -> Vec<MessageAck> {
-        let consumers = self.consumers.iter().filter(|(_, received)| received.link == link);
-        let acks = consumers.filter_map(|(consumer, received)| {
-            let from = received.messages.iter().position(|message| message.link == link)?;
-            received.ack(consumer, self.open.as_ref(), MessageAck::STANDARD, from)
-        });
-        acks.collect()
+        let acks = self.consumers.values().flat_map(|received| received.messages.acks(link));
+        acks.map(|ack| MessageAck { transaction_id: self.open.clone(), ..ack }).collect()
     }
 
     /// It ended, and what it received does not come again from here. What is to be said of consumers
@@ -166,44 +117,33 @@ impl TransactionCore {
     pub(super) fn ended(&mut self) -> Vec<Command> {
         self.open = None;
         self.is_doomed = false;
-        for received in self.consumers.values_mut() {
-            received.messages.clear();
-            received.unannounced = 0;
-        }
-        let gone: Vec<Command> =
-            self.consumers.values_mut().filter_map(|received| received.goodbye.take()).collect();
-        // What is left of a consumer is a count of zero: it begins again with its next message.
-        self.consumers.clear();
+        self.consumers.values_mut().for_each(|received| received.messages.clear());
+        let gone = self.take_goodbyes();
+        self.consumers.retain(|_, received| !received.messages.is_balanced());
         gone
     }
 
     /// It was rolled back. What it received over the link that is there is handed out again, in the same
-    /// order; the rest comes again from the broker.
-    pub(super) fn rolled_back(&mut self, current: Option<LinkId>) -> Vec<Returned> {
+    /// order, or is poison; the rest comes again from the broker. `chance` is from -1 to 1.
+    pub(super) fn rolled_back(
+        &mut self,
+        current: Option<LinkId>,
+        chance: f64,
+    ) -> Vec<(ConsumerId, RolledBack)> {
         self.open = None;
         self.is_doomed = false;
-        let mut returned = Vec::new();
+        let mut all = Vec::new();
         for (consumer, received) in &mut self.consumers {
-            let mut messages = std::mem::take(&mut received.messages);
-            let is_gone = received.comes_again && Some(received.link) != current;
-            if received.goodbye.is_some() || is_gone {
-                received.unannounced = 0;
-                continue;
-            }
-            let count = i32::try_from(messages.len()).unwrap_or(i32::MAX);
-            // The broker has moved its window for these already.
-            received.unannounced = received.unannounced.saturating_sub(count);
-            for message in &mut messages {
-                message.redelivery_counter = message.redelivery_counter.saturating_add(1);
-            }
-            if !messages.is_empty() {
-                returned.push((consumer.clone(), received.generation, messages));
+            if received.goodbye.is_some() {
+                received.messages.clear();
+            } else if let Some(rolled_back) = received.messages.roll_back(current, chance, "") {
+                all.push((consumer.clone(), rolled_back));
             }
         }
-        returned
+        all
     }
 
-    /// What is to be said of consumers that are gone, after a rollback.
+    /// What is to be said of consumers that are gone, when their transaction has ended.
     pub(super) fn take_goodbyes(&mut self) -> Vec<Command> {
         let gone = self.consumers.extract_if(|_, received| received.goodbye.is_some());
         gone.filter_map(|(_, received)| received.goodbye).collect()
@@ -221,9 +161,8 @@ impl TransactionCore {
         goodbye: Command,
     ) -> Option<Command> {
         let Some(received) = self.consumers.get_mut(consumer) else { return Some(goodbye) };
-        let is_last = |last: &Dispatched| last.message.message_id.as_ref() == unseen;
-        if unseen.is_some() && received.messages.last().is_some_and(is_last) {
-            received.messages.pop();
+        if let Some(unseen) = unseen {
+            received.messages.forget_last(unseen);
         }
         if received.messages.is_empty() {
             self.consumers.remove(consumer);
@@ -234,34 +173,13 @@ impl TransactionCore {
     }
 }
 
-impl Received {
-    /// An acknowledgement of the messages from this place on; `None` when there are none.
-    fn ack(
-        &self,
-        consumer: &ConsumerId,
-        transaction: Option<&TransactionId>,
-        ack_type: i8,
-        from: usize,
-    ) -> Option<MessageAck> {
-        let messages = self.messages.get(from..)?;
-        Some(MessageAck {
-            destination: Some(self.destination.clone()),
-            transaction_id: transaction.cloned(),
-            consumer_id: Some(consumer.clone()),
-            ack_type,
-            first_message_id: messages.first()?.message.message_id.clone(),
-            last_message_id: messages.last()?.message.message_id.clone(),
-            message_count: i32::try_from(messages.len()).unwrap_or(i32::MAX),
-            ..MessageAck::default()
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use rewire_protocol::Message;
+    use rewire_protocol::{Destination, Message};
 
     use super::*;
+    use crate::consumer::buffer::Dispatched;
+    use crate::options::RedeliveryPolicy;
     use crate::tests::link;
 
     fn connection() -> ConnectionId {
@@ -298,7 +216,14 @@ mod tests {
             prefetch: 4,
             comes_again,
             generation: on,
-            dispatched: Dispatched { link: link(on), message, redelivery_counter: 0 },
+            policy: RedeliveryPolicy::default(),
+            dispatched: Dispatched {
+                link: link(on),
+                message,
+                redelivery_counter: 0,
+                number: number.unsigned_abs(),
+                is_again: false,
+            },
         });
         ack.map(|ack| show(&ack))
     }
@@ -343,10 +268,12 @@ mod tests {
         for number in 1..=3 {
             deliver(&mut core, 1, number);
         }
-        let returned = core.rolled_back(Some(link(1)));
-        let (to, generation, messages) = &returned[0];
-        assert_eq!((returned.len(), to, *generation), (1, &consumer(), 1));
-        let counted: Vec<_> = messages
+        let returned = core.rolled_back(Some(link(1)), 0.0);
+        let (to, rolled_back) = &returned[0];
+        assert_eq!((returned.len(), to, rolled_back.generation), (1, &consumer(), 1));
+        assert!(rolled_back.acks.is_empty());
+        let counted: Vec<_> = rolled_back
+            .again
             .iter()
             .map(|m| {
                 (m.message.message_id.as_ref().unwrap().producer_sequence_id, m.redelivery_counter)
@@ -369,11 +296,11 @@ mod tests {
         deliver(&mut core, 2, 1);
         assert_eq!(core.standing(Some(link(2))), Standing::Doomed);
         assert_eq!(acks(&core, 2), [(MessageAck::STANDARD, 1, 1, 1)]);
-        assert_eq!(core.rolled_back(Some(link(2))).len(), 1);
+        assert_eq!(core.rolled_back(Some(link(2)), 0.0).len(), 1);
         core.begin(|| 8);
         deliver(&mut core, 2, 1);
         assert_eq!(core.standing(Some(link(2))), Standing::Bound(link(2)));
-        assert!(core.rolled_back(None).is_empty());
+        assert!(core.rolled_back(None, 0.0).is_empty());
     }
 
     #[test]
@@ -384,8 +311,8 @@ mod tests {
         deliver_of(&mut core, 2, 2, false);
         assert_eq!(core.standing(Some(link(2))), Standing::Bound(link(2)));
         assert_eq!(acks(&core, 2), [(MessageAck::STANDARD, 2, 2, 1)]);
-        let returned = core.rolled_back(Some(link(3)));
-        assert_eq!(returned[0].2.len(), 2);
+        let returned = core.rolled_back(Some(link(3)), 0.0);
+        assert_eq!(returned[0].1.again.len(), 2);
     }
 
     #[test]
@@ -401,7 +328,7 @@ mod tests {
         core.begin(|| 8);
         deliver(&mut core, 1, 2);
         core.on_gone(&consumer(), None, goodbye());
-        assert!(core.rolled_back(Some(link(1))).is_empty());
+        assert!(core.rolled_back(Some(link(1)), 0.0).is_empty());
         assert_eq!(core.take_goodbyes().len(), 1);
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::core::Delivered;
 use self::task::End;
 pub(crate) use self::task::{Gone, Work, start};
 use crate::connection::Shared;
@@ -105,7 +104,9 @@ impl TransactedSession {
     }
 
     /// Undoes all that was sent and received since the last end. What was received is handed out again, in
-    /// the same order, at once and with a higher [`redelivery_counter`](crate::Delivery::redelivery_counter).
+    /// the same order, with a higher [`redelivery_counter`](crate::Delivery::redelivery_counter), after the
+    /// delay of the [`RedeliveryPolicy`](crate::RedeliveryPolicy): a second by default, while which its
+    /// consumer hands out nothing. What was rolled back too often becomes a dead letter.
     ///
     /// # Errors
     ///

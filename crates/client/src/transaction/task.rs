@@ -9,10 +9,13 @@ use rewire_failover::{GaveUp, RequestError};
 use rewire_protocol::{Command, ConsumerId, Message, MessageId, TransactionInfo};
 use tokio::sync::{mpsc, oneshot};
 
-use super::core::{Delivered, Standing, TransactionCore};
-use crate::connection::Shared;
+use super::core::{Standing, TransactionCore};
+use crate::connection::{Shared, chance};
 use crate::consumer::buffer::Buffer;
-use crate::consumer::hands::Settled;
+use crate::consumer::core::Ack;
+use crate::consumer::hands::{Hands, Settled};
+use crate::consumer::redelivery;
+use crate::consumer::unacknowledged::Delivered;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Work that may wait; whoever has more waits.
@@ -24,6 +27,8 @@ pub(crate) enum Work {
     Send { message: Box<Message>, queued: oneshot::Sender<Pending> },
     /// A message is about to be handed out.
     Delivered { delivered: Box<Delivered>, buffer: Arc<Buffer> },
+    /// A message is not handed out, and the broker is told why.
+    Refused { consumer: ConsumerId, ack: Box<Ack>, buffer: Arc<Buffer> },
     /// A consumer is gone.
     Gone(Box<Gone>),
     /// It ends.
@@ -69,6 +74,12 @@ impl Transactor {
                 Work::Send { message, queued } => self.send(message, queued).await,
                 Work::Delivered { delivered, buffer } => {
                     self.on_delivered(*delivered, buffer).await
+                }
+                Work::Refused { consumer, ack, buffer } => {
+                    self.core.on_expired(&consumer, ack.link);
+                    let link = ack.link;
+                    let ack = ack.into_command(consumer, buffer.destination().clone());
+                    self.connection.say(ack.into(), Some(link)).await;
                 }
                 Work::Gone(gone) => self.on_gone(*gone).await,
                 Work::End { how, done } => {
@@ -186,15 +197,16 @@ impl Transactor {
         let Some(rollback) = self.core.step(TransactionInfo::ROLLBACK) else { return Ok(()) };
         let outcome = self.connection.transport.request(rollback.into()).await;
         let current = *self.connection.link.borrow();
-        for (consumer, generation, messages) in self.core.rolled_back(current) {
-            if let Some(buffer) = self.buffers.get(&consumer) {
-                buffer.put_back(generation, messages);
-            }
-        }
+        let all = self.core.rolled_back(current, chance());
         for goodbye in self.core.take_goodbyes() {
             self.connection.say(goodbye, None).await;
         }
-        self.put_down().await;
+        for (consumer, rolled_back) in all {
+            if let Some(buffer) = self.buffers.get(&consumer) {
+                redelivery::carry_out(&self.connection, buffer, rolled_back).await;
+            }
+        }
+        self.put_down(Hands::put_down_for_later).await;
         match outcome {
             Ok(_) | Err(RequestError::Refused(_)) => Ok(()),
             Err(error) => Err(Error::request("the rollback", error)),
@@ -206,13 +218,13 @@ impl Transactor {
         for goodbye in self.core.ended() {
             self.connection.say(goodbye, None).await;
         }
-        self.put_down().await;
+        self.put_down(Hands::put_down_all).await;
     }
 
     /// What was in the application's hands is done: a link that is being left may be left.
-    async fn put_down(&self) {
+    async fn put_down(&self, how: fn(&Hands) -> Option<Settled>) {
         for (consumer, buffer) in &self.buffers {
-            if let Some(Settled { link, last_delivered }) = buffer.hands.put_down_all() {
+            if let Some(Settled { link, last_delivered }) = how(&buffer.hands) {
                 let transport = &self.connection.transport;
                 transport.settled(link, consumer.clone(), last_delivered).await;
             }

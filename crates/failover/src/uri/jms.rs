@@ -37,6 +37,11 @@ impl JmsOptions {
         self.values.get(name)
     }
 
+    /// The names of all options there are, without `jms.`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().map(|row| row.name)
+    }
+
     /// All options given, in the order of their names. Secrets are among them.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &OptionValue)> {
         self.values.iter().map(|(name, value)| (*name, value))
