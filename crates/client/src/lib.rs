@@ -58,7 +58,7 @@ pub use destination::{Queue, ToDestination, Topic, parse_destination};
 pub use error::{Error, ErrorKind, Result};
 pub use message::Message;
 pub use options::{ConnectionOptions, PrefetchPolicy, RedeliveryPolicy};
-pub use producer::{Producer, Receipt, Transmission};
+pub use producer::{AnonymousProducer, Producer, Receipt, Transmission};
 pub use requester::Requester;
 pub use rewire_failover::core::{
     AttemptEnd, AttemptRecord, BrokerSource, Cause, DialTimes, Event, Failures, Incident,

@@ -164,6 +164,64 @@ impl Message {
         self
     }
 
+    /// Sets `JMSXGroupSeq`: the message's place in its group. -1 ends the group: its next message may go to
+    /// another consumer.
+    #[must_use]
+    pub fn group_sequence(mut self, sequence: i32) -> Self {
+        self.wire.group_sequence = sequence;
+        self
+    }
+
+    /// Has the broker keep it for so long before consumers see it (`AMQ_SCHEDULED_DELAY`). The broker's
+    /// scheduler has to be on (`schedulerSupport`); one without it sees an ordinary message.
+    #[must_use]
+    pub fn delay(self, delay: Duration) -> Self {
+        self.property("AMQ_SCHEDULED_DELAY", whole_millis(delay))
+    }
+
+    /// Has the broker's scheduler deliver it so many times more (`AMQ_SCHEDULED_REPEAT`), with this time in
+    /// between (`AMQ_SCHEDULED_PERIOD`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use rewire::Message;
+    ///
+    /// let thrice = Message::text("wake up").delay(Duration::from_secs(60))
+    ///     .repeat(2, Duration::from_secs(5));
+    /// assert_eq!(thrice.property_value("AMQ_SCHEDULED_REPEAT")?.unwrap().as_int().unwrap(), 2);
+    /// # Ok::<(), rewire::Error>(())
+    /// ```
+    #[must_use]
+    pub fn repeat(self, times: u16, period: Duration) -> Self {
+        self.property("AMQ_SCHEDULED_REPEAT", i32::from(times))
+            .property("AMQ_SCHEDULED_PERIOD", whole_millis(period))
+    }
+
+    /// Has the broker's scheduler deliver it whenever this cron entry says (`AMQ_SCHEDULED_CRON`), such as
+    /// `0 * * * *`: minute, hour, day, month, day of the week. A delay and repetitions begin then.
+    #[must_use]
+    pub fn cron(self, entry: impl Into<Str>) -> Self {
+        self.property("AMQ_SCHEDULED_CRON", entry.into())
+    }
+
+    /// A message whose body is a serialised Java object: its bytes, as they are. They are never looked into.
+    #[must_use]
+    pub fn object(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Body::Object(Some(bytes.into())))
+    }
+
+    /// A message that says where its body is, as Java's blob messages do: nothing is uploaded here.
+    #[must_use]
+    pub fn blob(url: impl Into<Str>, mime_type: impl Into<Str>) -> Self {
+        let mut message = Self::new(Body::Blob);
+        message.wire.kind = wire::MessageKind::Blob(Box::new(wire::BlobFields {
+            remote_blob_url: Some(url.into()),
+            mime_type: Some(mime_type.into()),
+            deleted_by_broker: false,
+        }));
+        message
+    }
+
     /// The body.
     ///
     /// # Errors
@@ -244,6 +302,10 @@ impl Message {
     }
 }
 
+fn whole_millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 fn unreadable(error: &wire::DecodeError) -> Error {
     Error::new(ErrorKind::Protocol, format!("the message cannot be read: {error}"))
 }
@@ -278,6 +340,26 @@ mod tests {
         let back = Message::received(wire);
         assert_eq!(back.body_text().unwrap().as_deref(), Some("x"));
         assert_eq!(back.property_value("n").unwrap(), Some(Primitive::Int(1)));
+    }
+
+    #[test]
+    fn objects_blobs_groups_and_schedules_travel() {
+        let (wire, _) =
+            Message::object(vec![1, 2]).group("g").group_sequence(-1).into_wire().unwrap();
+        assert_eq!((wire.group_sequence, wire.kind.clone()), (-1, wire::MessageKind::Object));
+        let body = Message::received(wire).body().unwrap();
+        assert_eq!(body, Body::Object(Some(Bytes::from_static(&[1, 2]))));
+        let blob = Message::blob("http://a/b", "text/plain")
+            .delay(Duration::from_secs(2))
+            .cron("0 * * * *");
+        let (wire, _) = blob.into_wire().unwrap();
+        let wire::MessageKind::Blob(fields) = &wire.kind else { panic!("{:?}", wire.kind) };
+        assert_eq!(fields.remote_blob_url.as_ref().unwrap(), "http://a/b");
+        let back = Message::received(wire);
+        assert_eq!(
+            back.property_value("AMQ_SCHEDULED_DELAY").unwrap(),
+            Some(Primitive::Long(2000))
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 pub use self::builder::ConnectionBuilder;
@@ -178,7 +178,11 @@ impl Connection {
             let limit = transport.close_timeout();
             let begin = Instant::now();
             // A broker that does not answer notices when the link closes.
-            let _ = timeout(limit * 3 / 4, transport.request(goodbye)).await;
+            let _ = timeout(limit * 3 / 4, async {
+                shared.dismiss_consumers().await;
+                transport.request(goodbye).await
+            })
+            .await;
             transport.close(limit.saturating_sub(begin.elapsed())).await;
         });
         // It is only cut short when the runtime ends.
@@ -210,6 +214,18 @@ impl Shared {
     pub(crate) fn remove(&self, id: Command, last_delivered_sequence_id: i64) -> Command {
         let object_id = Some(Box::new(id));
         RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() }.into()
+    }
+
+    /// Says goodbye for each consumer that has handed out something, so that the broker marks as redelivered
+    /// what was seen and nothing else. Java tells it one number for all consumers, that of the message
+    /// handed out last by any of them.
+    async fn dismiss_consumers(&self) {
+        let (answer, answered) = oneshot::channel();
+        // A router that has ended has no consumers.
+        let _ = self.routes.send(RouteChange::LastDelivered(answer)).await;
+        for (consumer, last_delivered) in answered.await.unwrap_or_default() {
+            self.say(self.remove(consumer.into(), last_delivered), None).await;
+        }
     }
 
     /// Asks a broker for something and waits for the answer.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use rewire_failover::core::{Incoming, LinkId};
 use rewire_failover::transport::Deliveries;
-use rewire_protocol::{Command, ConsumerControl, ConsumerId, MessageDispatch};
-use tokio::sync::{mpsc, watch};
+use rewire_protocol::{Command, ConsumerControl, ConsumerId, MessageDispatch, ProducerId};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::connection::NONE_DELIVERED;
 use crate::consumer::buffer::{Buffer, Dispatched};
 use crate::consumer::hands::Settled;
 use crate::error::{Error, ErrorKind};
+use crate::producer::window::Window;
 
 /// A consumer comes or goes.
 #[derive(Debug)]
@@ -22,6 +24,12 @@ pub(crate) enum RouteChange {
     Add(ConsumerId, Arc<Buffer>),
     /// It is no longer there.
     Remove(ConsumerId),
+    /// A producer may only be so far ahead of the broker.
+    AddProducer(ProducerId, Arc<Window>),
+    /// It is no longer there.
+    RemoveProducer(ProducerId),
+    /// Asks which consumers handed out what last.
+    LastDelivered(oneshot::Sender<Vec<(ConsumerId, i64)>>),
 }
 
 pub(super) struct Router {
@@ -29,6 +37,7 @@ pub(super) struct Router {
     changes: mpsc::Receiver<RouteChange>,
     link: watch::Sender<Option<LinkId>>,
     consumers: HashMap<ConsumerId, Arc<Buffer>>,
+    producers: HashMap<ProducerId, Arc<Window>>,
 }
 
 impl Router {
@@ -37,7 +46,7 @@ impl Router {
         changes: mpsc::Receiver<RouteChange>,
         link: watch::Sender<Option<LinkId>>,
     ) -> Self {
-        Self { deliveries, changes, link, consumers: HashMap::new() }
+        Self { deliveries, changes, link, consumers: HashMap::new(), producers: HashMap::new() }
     }
 
     /// Runs until the transport has ended and said so to every consumer.
@@ -64,6 +73,18 @@ impl Router {
             RouteChange::Remove(id) => {
                 self.consumers.remove(&id);
             }
+            RouteChange::AddProducer(id, window) => {
+                self.producers.insert(id, window);
+            }
+            RouteChange::RemoveProducer(id) => {
+                self.producers.remove(&id);
+            }
+            RouteChange::LastDelivered(answer) => {
+                let all = self.consumers.iter();
+                let all = all.map(|(id, buffer)| (id.clone(), buffer.hands.last_delivered()));
+                // Whoever asked may have gone.
+                let _ = answer.send(all.filter(|(_, last)| *last != NONE_DELIVERED).collect());
+            }
         }
     }
 
@@ -73,6 +94,13 @@ impl Router {
                 self.on_dispatch(link, dispatch);
             }
             Incoming::Command(_, Command::ConsumerControl(control)) => self.on_control(&control),
+            Incoming::Command(_, Command::ProducerAck(ack)) => {
+                self.take_in_changes();
+                let window = ack.producer_id.as_ref().and_then(|id| self.producers.get(id));
+                if let Some(window) = window {
+                    window.on_ack(ack.size);
+                }
+            }
             Incoming::Command(_, Command::ConnectionError(error)) => {
                 let cause = error.exception.map_or_else(String::new, |cause| cause.to_string());
                 tracing::warn!(%cause, "the broker reports an error that no request asked for");
@@ -95,6 +123,7 @@ impl Router {
                 // It comes again: to keep it would be to hand it out twice.
                 self.take_in_changes();
                 self.consumers.values().for_each(|buffer| buffer.empty());
+                self.producers.values().for_each(|window| window.clear());
             }
             Incoming::Resumed(link) => {
                 self.link.send_replace(Some(link));
@@ -111,6 +140,7 @@ impl Router {
                 self.link.send_replace(None);
                 self.take_in_changes();
                 self.changes.close();
+                self.producers.values().for_each(|window| window.clear());
                 for buffer in self.consumers.values() {
                     buffer.end(Some(Error::ended(&reason)));
                 }

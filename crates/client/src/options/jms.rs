@@ -39,7 +39,10 @@ const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("useDedicatedTaskRunner", "there are no threads of sessions"),
     ("useVirtualThreadTaskRunner", "there are no threads of sessions"),
     ("warnAboutUnstartedConnectionTimeout", "a connection is started from the beginning"),
-    ("watchTopicAdvisories", "Connection::advisories is how to hear of destinations"),
+    (
+        "watchTopicAdvisories",
+        "a broker refuses what is sent to a temporary destination that is gone",
+    ),
     ("xaAckMode", "acknowledgements are part of the branch"),
     ("trustStoreType", "certificates are PEM files"),
     ("keyStoreType", "certificates are PEM files"),

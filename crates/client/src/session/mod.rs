@@ -16,7 +16,7 @@ use crate::connection::{NONE_DELIVERED, Shared};
 use crate::consumer::ConsumerBuilder;
 use crate::destination::ToDestination;
 use crate::error::{Error, Result};
-use crate::producer::Producer;
+use crate::producer::{AnonymousProducer, Producer};
 use crate::requester::Requester;
 use crate::temporary::{TemporaryQueue, TemporaryTopic};
 use crate::transaction::{self, Work};
@@ -84,6 +84,19 @@ impl Session {
     /// Dropped, the producer is removed again.
     pub async fn producer(&self, destination: &impl ToDestination) -> Result<Producer> {
         Producer::open(self.shared.clone(), destination.to_destination()).await
+    }
+
+    /// Makes a producer whose messages say where they go. Waits until a broker has accepted it.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the producer is removed again.
+    pub async fn anonymous_producer(&self) -> Result<AnonymousProducer> {
+        AnonymousProducer::open(self.shared.clone()).await
     }
 
     /// Makes a queue that only this connection may consume from, and that ends when it is dropped.

@@ -3,6 +3,7 @@
 mod cancel;
 mod ledger;
 mod moves;
+mod options;
 mod peer;
 mod redelivery;
 mod requests;

@@ -1,18 +1,29 @@
 //! `Producer`: messages to a destination, each with an outcome.
 
+mod anonymous;
+pub(crate) mod window;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rewire_failover::core::{Completion, LinkId};
 use rewire_failover::transport::Pending;
-use rewire_protocol::{Destination, MessageId, ProducerId, ProducerInfo};
+use rewire_protocol::{
+    Destination, FlushCommand, Message as WireMessage, MessageId, ProducerId, ProducerInfo,
+};
 use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 
+pub use self::anonymous::AnonymousProducer;
+use self::window::Window;
+use crate::connection::router::RouteChange;
 use crate::connection::{NONE_DELIVERED, now_ms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
+use crate::options::split_options;
 use crate::session::SessionShared;
 use crate::transaction::Work;
 
@@ -40,12 +51,19 @@ use crate::transaction::Work;
 /// # Ok(()) }
 /// ```
 pub struct Producer {
+    sender: Sender,
+    destination: Destination,
+}
+
+/// What sends, whatever the destination is.
+struct Sender {
     session: Arc<SessionShared>,
     id: ProducerId,
-    destination: Destination,
     /// The number of the last message, held while the next is queued: a broker that sees a number lower
     /// than the last takes it for a message sent twice.
     turn: Mutex<i64>,
+    /// How far it may be ahead of the broker, if that is limited.
+    window: Option<Arc<Window>>,
     /// Whether a broker knows of it, so that it is to be removed there.
     is_declared: bool,
 }
@@ -55,18 +73,10 @@ impl Producer {
         session: Arc<SessionShared>,
         destination: Destination,
     ) -> Result<Self> {
-        let id = session.next_producer_id();
-        let info = ProducerInfo {
-            producer_id: Some(id.clone()),
-            destination: Some(destination.clone()),
-            ..ProducerInfo::default()
-        };
-        // Made first, it is also removed if this future is dropped.
-        let mut producer =
-            Self { session, id, destination, turn: Mutex::new(0), is_declared: false };
-        let connection = &producer.session.connection;
-        connection.declare("the producer", info, &mut producer.is_declared).await?;
-        Ok(producer)
+        // Options for consumers may ride on the name.
+        let (destination, _) = split_options(destination);
+        let sender = Sender::open(session, Some(destination.clone())).await?;
+        Ok(Self { sender, destination })
     }
 
     /// Sends a message and waits until a broker has it, through any number of failovers.
@@ -81,8 +91,11 @@ impl Producer {
     /// # Cancel safety
     ///
     /// Dropped while it waits for room, nothing is sent. Dropped later, it is sent and the answer is lost.
+    ///
+    /// The option `sendTimeout` limits the wait for the answer; the message is in doubt then. With
+    /// `useAsyncSend` no answer is waited for: see [`ConnectionOptions`](crate::ConnectionOptions).
     pub async fn send(&self, message: impl Into<Message>) -> Result<MessageId> {
-        self.enqueue(message).await?.await
+        self.sender.send(&self.destination, message.into()).await
     }
 
     /// Queues a message and returns at once, with a receipt that says what became of it. Waits only
@@ -108,13 +121,15 @@ impl Producer {
     ///
     /// Dropped, nothing is sent.
     pub async fn enqueue(&self, message: impl Into<Message>) -> Result<Receipt> {
-        let (id, pending) = self.submit(message.into(), Completion::Answered).await?;
-        Ok(Receipt { id: Some(id), pending })
+        self.sender.enqueue(&self.destination, message.into()).await
     }
 
     /// Queues a message that no broker is to answer. The fastest way, and the one that can lose: what
     /// has left when a broker dies is not sent again. What is queued while there is no broker waits for
     /// the next.
+    ///
+    /// With the option `producerWindowSize` it waits while so many bytes have left that the broker has not
+    /// said to have taken in (`ProducerAck`).
     ///
     /// The transmission says when it has left, and over which link;
     /// [`Connection::flush`](crate::Connection::flush) says what has arrived.
@@ -128,8 +143,7 @@ impl Producer {
     ///
     /// Dropped, nothing is sent.
     pub async fn send_async(&self, message: impl Into<Message>) -> Result<Transmission> {
-        let (_, pending) = self.submit(message.into(), Completion::Transmitted).await?;
-        Ok(Transmission { pending })
+        self.sender.send_async(&self.destination, message.into()).await
     }
 
     /// The destination it sends to.
@@ -137,28 +151,89 @@ impl Producer {
     pub const fn destination(&self) -> &Destination {
         &self.destination
     }
+}
+
+impl Sender {
+    async fn open(session: Arc<SessionShared>, destination: Option<Destination>) -> Result<Self> {
+        let id = session.next_producer_id();
+        let connection = session.connection.clone();
+        let size = connection.options.producer_window_size;
+        let info = ProducerInfo {
+            producer_id: Some(id.clone()),
+            destination,
+            window_size: i32::try_from(size).unwrap_or(i32::MAX),
+            ..ProducerInfo::default()
+        };
+        let window = (size > 0).then(|| Arc::new(Window::new(size)));
+        if let Some(window) = &window {
+            let add = RouteChange::AddProducer(id.clone(), window.clone());
+            connection.routes.send(add).await.map_err(|_| Error::closed())?;
+        }
+        // Made first, it is also removed if this future is dropped.
+        let turn = Mutex::new(0);
+        let mut sender = Self { session, id, turn, window, is_declared: false };
+        connection.declare("the producer", info, &mut sender.is_declared).await?;
+        Ok(sender)
+    }
+
+    async fn send(&self, destination: &Destination, message: Message) -> Result<MessageId> {
+        let options = &self.session.connection.options;
+        let how = match options.use_async_send {
+            true => Completion::Transmitted,
+            false => Completion::Answered,
+        };
+        let (id, pending) = self.submit(destination, message, how).await?;
+        let receipt = Receipt { id: Some(id), pending };
+        match options.send_timeout {
+            Some(limit) => timeout(limit, receipt).await.map_err(|_| unanswered(limit))?,
+            None => receipt.await,
+        }
+    }
+
+    async fn enqueue(&self, destination: &Destination, message: Message) -> Result<Receipt> {
+        let (id, pending) = self.submit(destination, message, Completion::Answered).await?;
+        Ok(Receipt { id: Some(id), pending })
+    }
+
+    async fn send_async(
+        &self,
+        destination: &Destination,
+        message: Message,
+    ) -> Result<Transmission> {
+        let how = match self.session.connection.options.always_sync_send {
+            true => Completion::Answered,
+            false => Completion::Transmitted,
+        };
+        let (_, pending) = self.submit(destination, message, how).await?;
+        Ok(Transmission { pending })
+    }
 
     async fn submit(
         &self,
+        destination: &Destination,
         message: Message,
-        completion: Completion,
+        how: Completion,
     ) -> Result<(MessageId, Pending)> {
+        let options = &self.session.connection.options;
+        let message = if options.use_compression { message.compressed(true) } else { message };
         let (mut wire, time_to_live) = message.into_wire()?;
         let mut last = self.turn.lock().await;
+        let is_answered = how == Completion::Answered && self.session.work().is_none();
+        let window = self.window.as_deref().filter(|_| !is_answered);
+        if let Some(window) = window {
+            self.wait_for_room(window).await;
+        }
         let id = self.id.message(*last + 1);
         wire.producer_id = Some(self.id.clone());
         wire.message_id = Some(id.clone());
-        wire.destination = Some(self.destination.clone());
-        wire.timestamp = now_ms();
-        wire.expiration = time_to_live.map_or(0, |time_to_live| {
-            let lives_ms = i64::try_from(time_to_live.as_millis()).unwrap_or(i64::MAX);
-            wire.timestamp.saturating_add(lives_ms.max(1))
-        });
-        wire.redelivery_counter = 0;
+        wire.destination = Some(destination.clone());
+        stamp(&mut wire, time_to_live, options.disable_time_stamps_by_default);
+        let size = window::size(&wire);
         let Some(work) = self.session.work() else {
             let transport = &self.session.connection.transport;
-            let pending = transport.submit(wire.into(), completion, None).await;
+            let pending = transport.submit(wire.into(), how, None).await;
             *last += 1;
+            window.inspect(|window| window.sent(size));
             return Ok((id, pending));
         };
         // The task lives as long as the session.
@@ -166,26 +241,73 @@ impl Producer {
         let (queued, is_queued) = oneshot::channel();
         room.send(Work::Send { message: wire, queued });
         *last += 1;
+        window.inspect(|window| window.sent(size));
         Ok((id, is_queued.await.map_err(|_| Error::closed())?))
+    }
+
+    /// Waits while the broker has too much of it to take in. A broker says nothing of a message that it
+    /// refuses: after a while it is asked whether it has taken in all.
+    async fn wait_for_room(&self, window: &Window) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if timeout(PATIENCE, window.room()).await.is_ok() {
+            return;
+        }
+        let asked = self.session.connection.transport.request(FlushCommand::default().into());
+        tokio::select! {
+            () = window.room() => {}
+            // Nothing was sent since: all is taken in, or the connection has ended.
+            _ = asked => window.clear(),
+        }
     }
 }
 
-impl Drop for Producer {
+/// The time of sending, and that of expiring.
+fn stamp(wire: &mut WireMessage, time_to_live: Option<Duration>, is_disabled: bool) {
+    wire.redelivery_counter = 0;
+    if is_disabled {
+        // Java: ActiveMQSession.send.
+        (wire.timestamp, wire.expiration) = (0, 0);
+        return;
+    }
+    wire.timestamp = now_ms();
+    wire.expiration = time_to_live.map_or(0, |time_to_live| {
+        let lives_ms = i64::try_from(time_to_live.as_millis()).unwrap_or(i64::MAX);
+        wire.timestamp.saturating_add(lives_ms.max(1))
+    });
+}
+
+fn unanswered(limit: Duration) -> Error {
+    let problem =
+        format!("the message: no answer within the sendTimeout of {} ms", limit.as_millis());
+    Error::new(ErrorKind::InDoubt, problem)
+}
+
+impl Drop for Sender {
     fn drop(&mut self) {
-        if !self.is_declared {
+        let session = self.session.clone();
+        let has_window = self.window.is_some();
+        if !self.is_declared && !has_window {
             return;
         }
-        let session = self.session.clone();
-        let goodbye = session.connection.remove(self.id.clone().into(), NONE_DELIVERED);
+        let (id, is_declared) = (self.id.clone(), self.is_declared);
+        let goodbye = session.connection.remove(id.clone().into(), NONE_DELIVERED);
         let runtime = session.connection.runtime.clone();
-        drop(runtime.spawn(async move { session.connection.say(goodbye, None).await }));
+        drop(runtime.spawn(async move {
+            if is_declared {
+                session.connection.say(goodbye, None).await;
+            }
+            if has_window {
+                // When the router has ended there is nothing to route.
+                let _ = session.connection.routes.send(RouteChange::RemoveProducer(id)).await;
+            }
+        }));
     }
 }
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
-            .field("id", &self.id.to_string())
+            .field("id", &self.sender.id.to_string())
             .field("destination", &self.destination.to_string())
             .finish_non_exhaustive()
     }
