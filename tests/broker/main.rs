@@ -4,6 +4,7 @@
 
 mod everyday;
 mod failover;
+mod policies;
 mod testkit;
 mod tls;
 

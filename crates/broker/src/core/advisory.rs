@@ -176,6 +176,34 @@ impl BrokerCore {
         self.advise(&topic, copy.into(), &properties, None);
     }
 
+    /// A subscriber of a topic has become slow.
+    pub(super) fn advise_slow(&mut self, destination: &Destination, key: SubKey) {
+        let Some(sub) = self.subs.get(&key) else { return };
+        let properties = [("consumerId", Primitive::from(&*sub.consumer_id.to_string()))];
+        let info = Command::ConsumerInfo(sub.info.clone());
+        self.advise(&of_kind("SlowConsumer", destination), info, &properties, None);
+    }
+
+    /// A message was dropped for a subscriber of a topic, which has lost so many so far.
+    pub(super) fn advise_discarded(
+        &mut self,
+        destination: &Destination,
+        key: SubKey,
+        message: &Message,
+        count: usize,
+    ) {
+        let Some(sub) = self.subs.get(&key) else { return };
+        // The spelling is Java's.
+        let properties = [
+            ("discardedCount", Primitive::Int(i32::try_from(count).unwrap_or(i32::MAX))),
+            ("orignalMessageId", Primitive::from(super::shown(message))),
+            ("consumerId", Primitive::from(&*sub.consumer_id.to_string())),
+            ("orignalDestination", Primitive::from(&*destination.to_string())),
+        ];
+        let copy = Message { content: None, ..message.clone() };
+        self.advise(&of_kind("MessageDiscarded", destination), copy.into(), &properties, None);
+    }
+
     /// Tells a consumer of advisories what there is already.
     fn replay(&mut self, target: &ConsumerId, members: &[Destination]) {
         let covers = |topic: &str| {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use super::policies::Policies;
 use super::rights::Right;
 
 /// Who the broker is, and how it behaves.
@@ -23,6 +24,8 @@ pub struct BrokerConfig {
     pub anonymous_access: bool,
     /// What users and groups may do. Everybody may do everything while there is none.
     pub rights: Vec<Right>,
+    /// How destinations behave, by name and by pattern.
+    pub policies: Policies,
     /// Whether messages of a higher priority overtake others in a queue. Default true. Java:
     /// `prioritizedMessages`, off there.
     pub prioritized_messages: bool,
@@ -51,6 +54,7 @@ impl Default for BrokerConfig {
             )]),
             anonymous_access: false,
             rights: Vec::new(),
+            policies: Policies::default(),
             prioritized_messages: true,
             advisory_support: true,
             persistent: false,
@@ -70,6 +74,7 @@ impl fmt::Debug for BrokerConfig {
             .field("groups", &self.groups)
             .field("anonymous_access", &self.anonymous_access)
             .field("rights", &self.rights)
+            .field("policies", &self.policies)
             .field("prioritized_messages", &self.prioritized_messages)
             .field("advisory_support", &self.advisory_support)
             .field("persistent", &self.persistent)

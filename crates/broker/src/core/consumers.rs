@@ -1,6 +1,6 @@
 //! Consumers: how they begin, what they take from, and what becomes of what they had.
 
-use rewire_protocol::{ConsumerId, ConsumerInfo, Destination, RemoveInfo};
+use rewire_protocol::{ConsumerControl, ConsumerId, ConsumerInfo, Destination, RemoveInfo};
 
 use super::BrokerCore;
 use super::destinations::Home;
@@ -13,6 +13,7 @@ use super::queue::QueueKind;
 use super::reference::Dispatched;
 use super::rights::Operation;
 use super::subscription::{Gaze, Seat, Seen, Stream, Subscription, Window};
+use super::topic::Topic;
 use crate::selector::Selector;
 
 /// `RemoveInfo`: nothing is known of what was delivered.
@@ -83,9 +84,13 @@ impl BrokerCore {
         &mut self,
         link: LinkId,
         connection: ConnectionKey,
-        info: Box<ConsumerInfo>,
+        mut info: Box<ConsumerInfo>,
         selector: Option<Selector>,
     ) -> SubKey {
+        let policy = info.destination.as_ref().map(|own| self.config.policies.find(own));
+        let policy = policy.unwrap_or_default();
+        let prefetch = policy.prefetch_of(&info);
+        let said = std::mem::replace(&mut info.prefetch_size, prefetch);
         let key = SubKey(self.next_key());
         let consumer_id = info.consumer_id.clone().unwrap_or_default();
         if let Some(owner) = self.registry.connection(connection) {
@@ -97,7 +102,12 @@ impl BrokerCore {
             link,
             consumer_id,
             window: Window::of_prefetch(info.prefetch_size),
-            stream: Stream { ends: info.browser, ..Stream::default() },
+            stream: Stream {
+                ends: info.browser,
+                limit: policy.pending_limit(&info),
+                eviction: policy.message_eviction_strategy,
+                ..Stream::default()
+            },
             info,
             // What a durable subscription does not want is not put into its queue.
             selector,
@@ -108,6 +118,15 @@ impl BrokerCore {
             dispatched: std::collections::VecDeque::new(),
             deliveries: 0,
         };
+        if said != 0 && sub.info.prefetch_size == 0 {
+            // Java: the consumer has to know, so that it asks for each message.
+            let consumer_id = Some(sub.consumer_id.clone());
+            let destination = sub.info.destination.clone();
+            self.transmit(
+                link,
+                ConsumerControl { consumer_id, destination, ..ConsumerControl::default() },
+            );
+        }
         self.subs.insert(key, sub);
         key
     }
@@ -149,9 +168,11 @@ impl BrokerCore {
                 sub.topics.push(topic);
                 let Some(found) = self.destinations.topic(topic) else { return };
                 found.consumers.push(key);
-                if !sub.info.retroactive {
+                if !sub.info.retroactive && !found.policy.always_retroactive {
                     return;
                 }
+                let Topic { recent, policy, .. } = found;
+                recent.forget_old(policy, self.now.unix_ms, &mut self.recent_bytes);
                 for reference in &found.recent.messages {
                     if sub.selects(&reference.message) {
                         self.memory.take(reference.size());

@@ -1,15 +1,14 @@
 //! Messages that end without a consumer: expired, or called poison.
 
+use std::time::Duration;
+
 use rewire_protocol::{Destination, Limits, Message, Primitive};
 
 use super::BrokerCore;
 use super::keys::QueueKey;
 use super::names;
 use super::persist::Work;
-use super::reference::Reference;
-
-/// Java: `SharedDeadLetterStrategy`, the default.
-const DEAD_LETTER_QUEUE: &str = "ActiveMQ.DLQ";
+use super::reference::{Reference, is_expired};
 
 impl BrokerCore {
     /// What was found to have expired while something else was done.
@@ -19,9 +18,14 @@ impl BrokerCore {
         }
     }
 
-    /// Searches all queues for what has expired.
-    pub(super) fn sweep(&mut self) {
+    /// Searches the queues for what has expired for which it is done so often.
+    pub(super) fn sweep(&mut self, period: Duration) {
+        let default = self.config.expire_messages_period;
         for key in self.destinations.queue_keys() {
+            let own = self.destinations.peek(key).map(|queue| queue.policy.expire_messages_period);
+            if own.flatten().unwrap_or(default) != period {
+                continue;
+            }
             if let Some((queue, mut desk)) = self.at_queue(key) {
                 queue.take_expired(&mut desk);
             }
@@ -47,17 +51,26 @@ impl BrokerCore {
         let mut work = Work::default();
         work.writes.extend(self.removal(key, reference));
         self.forget(key, reference);
-        let dead_letters = Destination::queue(DEAD_LETTER_QUEUE);
-        let message = &reference.message;
-        // Java: non-persistent messages are dropped, and what is dead already stays where it is.
-        let is_kept = message.persistent
-            && message.destination.as_ref() != Some(&dead_letters)
-            && message.destination.as_ref().is_none_or(|from| !names::is_advisory(from));
-        if is_kept && let Ok(home) = self.ensure(&dead_letters, None) {
-            let dead = dead_letter(message, dead_letters, cause);
+        if let Some(queue) = self.dead_letter_queue(key, &reference.message)
+            && let Ok(home) = self.ensure(&queue, None)
+        {
+            let dead = dead_letter(&reference.message, queue, cause);
             self.route(dead, home, &mut work);
         }
         self.submit(work);
+    }
+}
+
+impl BrokerCore {
+    /// Where a message goes that is dead, if it is one that goes anywhere.
+    fn dead_letter_queue(&self, key: QueueKey, message: &Message) -> Option<Destination> {
+        let queue = self.destinations.peek(key)?;
+        let strategy = &queue.policy.dead_letter_strategy;
+        let from = message.destination.as_ref().unwrap_or(&queue.destination);
+        let is_dropped = !message.persistent && !strategy.process_non_persistent
+            || is_expired(message, self.now.unix_ms) && !strategy.process_expired
+            || names::is_advisory(from);
+        strategy.target.queue_for(from).filter(|_| !is_dropped)
     }
 }
 
@@ -70,6 +83,7 @@ fn dead_letter(message: &Message, queue: Destination, cause: &str) -> Message {
         destination: Some(queue),
         redelivery_counter: 0,
         expiration: 0,
+        persistent: true,
         jmsx_group_first_for_consumer: false,
         ..message.clone()
     };
@@ -79,6 +93,10 @@ fn dead_letter(message: &Message, queue: Destination, cause: &str) -> Message {
             properties.insert("originalExpiration", Primitive::Long(message.expiration));
         }
         properties.insert("dlqDeliveryFailureCause", Primitive::from(cause));
+        if !message.persistent {
+            // Java: dead letters outlive the broker, and say what they were.
+            properties.insert("originalDeliveryMode", Primitive::from("NON_PERSISTENT"));
+        }
         let _ = dead.set_properties(&properties);
     }
     dead

@@ -143,7 +143,8 @@ impl BrokerCore {
             Home::Queue(key)
         } else {
             let key = TopicKey(key);
-            let topic = Topic::new(destination.clone(), owner);
+            let topic =
+                Topic::new(destination.clone(), owner, self.config.policies.find(destination));
             self.destinations.topics.insert(key, topic);
             Home::Topic(key)
         };

@@ -87,8 +87,9 @@ impl BrokerCore {
         for member in names::members(destination, self.config.limits.composite)? {
             for home in self.destinations.matching(&member) {
                 let Home::Topic(topic) = home else { continue };
-                let recent = self.destinations.topic(topic).map(|topic| &topic.recent.messages);
-                let recent: Vec<Reference> = recent.into_iter().flatten().cloned().collect();
+                let Some(topic) = self.destinations.topic(topic) else { continue };
+                topic.recent.forget_old(&topic.policy, self.now.unix_ms, &mut self.recent_bytes);
+                let recent: Vec<Reference> = topic.recent.messages.iter().cloned().collect();
                 for Reference { message, sequence, .. } in recent {
                     let wants = |queue: &Queue| queue.filter.passes(&message);
                     if self.destinations.peek(queue).is_some_and(wants) {

@@ -56,8 +56,8 @@ impl Memory {
 
     /// Whether a message for a destination that has so much has to wait. One message passes the limit, so
     /// that a limit below the size of a message does not hold it for ever.
-    const fn is_full(&self, of_destination: usize) -> bool {
-        self.used >= self.limit || of_destination >= self.of_destination
+    const fn is_full(&self, of_destination: usize, limit: usize) -> bool {
+        self.used >= self.limit || of_destination >= limit
     }
 }
 
@@ -67,18 +67,23 @@ impl BrokerCore {
         let Some(destination) = &message.destination else { return false };
         if self.find_stored(message) {
             // The store takes it, and memory holds no more of its queue than a page.
-            return self.memory.is_full(0)
+            return self.memory.is_full(0, usize::MAX)
                 || self.unstored.bytes() >= self.config.limits.unstored_memory;
         }
-        let bytes = match (
+        let (bytes, policy) = match (
             self.destinations.find_queue(destination),
             self.destinations.find_topic(destination),
         ) {
-            (Some(queue), _) => queue.bytes,
-            (None, Some(topic)) => topic.bytes,
-            (None, None) => 0,
+            (Some(queue), _) => (queue.bytes, &queue.policy),
+            (None, Some(topic)) => (topic.bytes, &topic.policy),
+            (None, None) => return self.memory.is_full(0, usize::MAX),
         };
-        self.memory.is_full(bytes)
+        let limit = if policy.producer_flow_control {
+            policy.memory_limit.unwrap_or(self.memory.of_destination)
+        } else {
+            usize::MAX
+        };
+        self.memory.is_full(bytes, limit)
     }
 
     /// Whether the queue that a message goes to has it in the store.

@@ -3,7 +3,7 @@
 //! [`BrokerCore::handle`] takes what happened and says what to do. A command goes
 //! `commands` (which it is) - a room below (what it does) - `outputs`. The rooms:
 //! - `io`: what goes in and comes out; `config`: what is allowed; `error`: how a refusal is said;
-//! - `rights`: who is let in, and who may do what;
+//! - `rights`: who is let in, and who may do what; `policies`: how destinations behave;
 //! - `registry`, `connect`: links, connections, sessions, producers; `consumers`: those that receive;
 //! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones;
 //! - `queue`, `topic`, `subscription`, `reference`: what waits where, and for whom;
@@ -35,6 +35,7 @@ mod memory;
 mod names;
 mod pages;
 mod persist;
+mod policies;
 mod pull;
 mod queue;
 mod reference;
@@ -55,6 +56,10 @@ pub use self::audit::ProducerAudit;
 pub use self::config::{BrokerConfig, BrokerLimits};
 pub(crate) use self::io::body_bytes;
 pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket};
+pub use self::policies::{
+    DeadLetterStrategy, DeadLetterTarget, DestinationPolicy, MessageEvictionStrategy,
+    PendingMessageLimitStrategy, Policies, Prefetch, SubscriptionRecoveryPolicy,
+};
 pub use self::rights::Right;
 
 use self::audit::Departed;
@@ -156,7 +161,10 @@ impl BrokerCore {
             outputs: VecDeque::new(),
         };
         core.recover(recovered);
-        core.timers.set_sweep(now.instant + core.config.expire_messages_period);
+        let periods = core.config.policies.expire_periods(core.config.expire_messages_period);
+        for period in periods {
+            core.timers.set(after(now.instant, period), timers::Timer::Sweep(period));
+        }
         core
     }
 

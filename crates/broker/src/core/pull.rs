@@ -52,7 +52,12 @@ impl BrokerCore {
         let Some(key) = self.consumer(link, control.consumer_id.as_ref()) else { return };
         let Some(sub) = self.subs.get_mut(&key) else { return };
         sub.info.prefetch_size = control.prefetch;
-        match (&mut sub.window, Window::of_prefetch(control.prefetch)) {
+        if let Some(destination) = &sub.info.destination {
+            // Java: the policy counts here too.
+            let policy = self.config.policies.find(destination);
+            sub.info.prefetch_size = policy.prefetch_of(&sub.info);
+        }
+        match (&mut sub.window, Window::of_prefetch(sub.info.prefetch_size)) {
             (Window::Prefetch { size, .. }, Window::Prefetch { size: new, .. }) => *size = new,
             (window, new) if std::mem::discriminant(window) != std::mem::discriminant(&new) => {
                 *window = new;

@@ -18,6 +18,7 @@ use super::keys::{Map, QueueKey, SubKey};
 use super::loads::{Loader, Loads};
 use super::memory::Memory;
 use super::pages::{Account, Entry, Pages, Read};
+use super::policies::DestinationPolicy;
 use super::reference::{Reference, order};
 use super::subscription::{Gaze, Seen, Subscription};
 use crate::selector::Selector;
@@ -32,6 +33,7 @@ pub(super) struct Queue {
     /// The queue itself; of a durable subscription, the topic.
     pub(super) destination: Destination,
     pub(super) kind: QueueKind,
+    pub(super) policy: Arc<DestinationPolicy>,
     prioritized: bool,
     max_groups: usize,
     pub(super) pages: Pages,
@@ -106,11 +108,13 @@ impl Queue {
         kind: QueueKind,
         config: &BrokerConfig,
     ) -> Self {
+        let policy = config.policies.find(&destination);
         Self {
             key,
             destination,
             kind,
-            prioritized: config.prioritized_messages,
+            prioritized: policy.prioritized_messages.unwrap_or(config.prioritized_messages),
+            policy,
             max_groups: config.limits.message_groups,
             pages: Pages::new(config.limits.page_memory),
             last_place: 0,
@@ -183,7 +187,8 @@ impl Queue {
                         (seat.gaze, seat.cursor) = (Gaze::Looking, place);
                     }
                 } else if self.may_have(sub, &reference) {
-                    if let Some(tier) = self.ready.get_mut(tier) {
+                    let rotates = !self.policy.strict_order_dispatch;
+                    if let Some(tier) = self.ready.get_mut(tier).filter(|_| rotates) {
                         tier.subs.remove(turn);
                         tier.subs.push_back(key);
                     }
@@ -325,8 +330,14 @@ impl Queue {
         if self.ready.get(place).is_none_or(|tier| tier.priority != priority) {
             self.ready.insert(place, Tier { priority, subs: VecDeque::new() });
         }
+        let rank = |own: &SubKey| self.consumers.iter().position(|other| other == own);
         if let Some(tier) = self.ready.get_mut(place) {
-            tier.subs.push_back(key);
+            let at = if self.policy.strict_order_dispatch {
+                tier.subs.iter().position(|other| rank(other) > rank(&key))
+            } else {
+                None
+            };
+            tier.subs.insert(at.unwrap_or(tier.subs.len()), key);
         }
     }
 
@@ -346,7 +357,8 @@ impl Queue {
         let priority = priority_of(desk.subs, &key);
         let place = self.consumers.iter().position(|k| priority_of(desk.subs, k) < priority);
         self.consumers.insert(place.unwrap_or(self.consumers.len()), key);
-        if desk.subs.get(&key).is_some_and(|sub| sub.info.exclusive) || self.exclusive.is_some() {
+        if desk.subs.get(&key).is_some_and(|sub| self.asks_for_all(sub)) || self.exclusive.is_some()
+        {
             self.elect(desk);
         }
     }
@@ -368,9 +380,14 @@ impl Queue {
         }
     }
 
+    /// Whether a consumer wants to be the only one that gets messages, or the policy says so.
+    fn asks_for_all(&self, sub: &Subscription) -> bool {
+        sub.info.exclusive || self.policy.all_consumers_exclusive_by_default
+    }
+
     /// Java: of those that ask for it, the one with the highest priority, and of these the first.
     fn elect(&mut self, desk: &mut Desk<'_>) {
-        let asks = |key: &&SubKey| desk.subs.get(key).is_some_and(|sub| sub.info.exclusive);
+        let asks = |key: &&SubKey| desk.subs.get(key).is_some_and(|sub| self.asks_for_all(sub));
         let elected = self.consumers.iter().find(asks).copied();
         if elected != self.exclusive {
             // One that has the queue keeps it unless another has a higher priority.

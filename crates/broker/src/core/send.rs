@@ -196,31 +196,53 @@ impl BrokerCore {
         let Some(topic) = destinations.topic(key) else { return };
         let is_advisory = names::is_advisory(&topic.destination);
         if !is_advisory && topic.owner.is_none() {
-            topic.recent.add(&reference, &config.limits, recent_bytes);
+            topic.recent.add(&reference, &topic.policy, &config.limits, recent_bytes);
         }
+        let (mut slow, mut dropped) = (Vec::new(), Vec::new());
         for sub in &topic.consumers {
             let Some(sub) = subs.get_mut(sub) else { continue };
             if !sub.selects(&reference.message) {
                 continue;
             }
             if sub.stream.pending.is_empty() && sub.has_room() {
+                sub.stream.is_slow = false;
                 sub.dispatch_once(&reference, outputs);
                 continue;
             }
-            let asked = usize::try_from(sub.info.maximum_pending_message_limit).unwrap_or(0);
-            let limit = match (asked, is_advisory) {
-                (0, true) => MAX_PENDING_ADVISORIES,
-                (0, false) => usize::MAX,
-                (asked, _) => asked,
-            };
+            // Java: who has twice its prefetch to do.
+            let prefetch = usize::try_from(sub.info.prefetch_size).unwrap_or(0);
+            let is_slow = prefetch > 1 && sub.stream.pending.len() > prefetch;
+            if is_slow && !std::mem::replace(&mut sub.stream.is_slow, true) {
+                slow.push(sub.key);
+            }
             sub.stream.pending.push_back(Seen::Here(Some(key), reference.clone()));
             memory.take(reference.size());
             topic.bytes += reference.size();
-            if sub.stream.pending.len() > limit
-                && let Some(Seen::Here(_, dropped)) = sub.stream.pending.pop_front()
+            let most = if is_advisory { MAX_PENDING_ADVISORIES } else { usize::MAX };
+            let limit = sub.stream.limit.unwrap_or(most);
+            while sub.stream.pending.len() > limit
+                && let Some(Seen::Here(of, reference)) = sub.stream.evict()
             {
-                memory.free(dropped.size());
-                topic.bytes = topic.bytes.saturating_sub(dropped.size());
+                memory.free(reference.size());
+                dropped.push((sub.key, of, reference, sub.stream.discarded));
+            }
+        }
+        let (policy, destination) = (Arc::clone(&topic.policy), topic.destination.clone());
+        for (_, of, reference, _) in &dropped {
+            // A subscriber of several topics may have lost a message of another.
+            if let Some(topic) = of.and_then(|of| self.destinations.topic(of)) {
+                topic.bytes = topic.bytes.saturating_sub(reference.size());
+            }
+        }
+        if is_advisory {
+            return;
+        }
+        if policy.advisory_for_slow_consumers {
+            slow.into_iter().for_each(|sub| self.advise_slow(&destination, sub));
+        }
+        if policy.advisory_for_discarding_messages {
+            for (sub, _, reference, count) in dropped {
+                self.advise_discarded(&destination, sub, &reference.message, count);
             }
         }
     }

@@ -9,6 +9,7 @@ use rewire_protocol::{ConsumerId, ConsumerInfo, Message};
 use super::io::{Dispatch, LinkId, Outgoing, Output};
 use super::keys::{ConnectionKey, QueueKey, SubKey, TopicKey};
 use super::pages::Stub;
+use super::policies::MessageEvictionStrategy;
 use super::reference::{Dispatched, Reference};
 use crate::selector::Selector;
 
@@ -82,6 +83,13 @@ pub(super) struct Stream {
     /// How many of them, the first, are being read from the store.
     pub(super) reading: usize,
     pub(super) in_flight: usize,
+    /// How many may wait, if that is limited, and which is dropped when there are more.
+    pub(super) limit: Option<usize>,
+    pub(super) eviction: MessageEvictionStrategy,
+    /// How many were dropped.
+    pub(super) discarded: usize,
+    /// Whether more than it was sent ahead waits for it.
+    pub(super) is_slow: bool,
     /// Whether its end is still to be told: that of browsing.
     pub(super) ends: bool,
 }
@@ -93,6 +101,26 @@ pub(super) enum Seen {
     Here(Option<TopicKey>, Reference),
     /// Of a queue, at this place; only the store has it.
     There(QueueKey, u64, Stub),
+}
+
+impl Stream {
+    /// Drops one of the messages that wait. Java: of the first thousand.
+    pub(super) fn evict(&mut self) -> Option<Seen> {
+        const LOOKED_AT: usize = 1000;
+        let priority = |seen: &Seen| match seen {
+            Seen::Here(_, reference) => reference.message.priority,
+            Seen::There(..) => i8::MAX,
+        };
+        let first = self.pending.iter().take(LOOKED_AT).enumerate();
+        let at = match self.eviction {
+            MessageEvictionStrategy::OldestMessage => 0,
+            MessageEvictionStrategy::OldestMessageWithLowestPriority => {
+                first.min_by_key(|(at, seen)| (priority(seen), *at)).map_or(0, |(at, _)| at)
+            }
+        };
+        self.discarded += 1;
+        self.pending.remove(at)
+    }
 }
 
 impl Window {

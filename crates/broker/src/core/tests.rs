@@ -9,6 +9,7 @@ mod dead_letters;
 mod durable;
 mod flow;
 mod paging;
+mod policies;
 mod queues;
 mod rights;
 mod temporary;

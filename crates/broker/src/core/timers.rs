@@ -1,7 +1,7 @@
 //! What is to be done at a time.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::io::{LinkId, Output};
 use super::keys::SubKey;
@@ -16,7 +16,8 @@ pub(super) enum Timer {
     /// A client that was refused has had time to hear why.
     HangUp(LinkId),
     /// Queues are searched for messages that have expired.
-    Sweep,
+    /// So often.
+    Sweep(Duration),
 }
 
 /// All that is to be done, the earliest first. One that has become needless finds nothing to do.
@@ -26,10 +27,6 @@ pub(super) struct Timers(BTreeSet<(Instant, Timer)>);
 impl Timers {
     pub(super) fn set(&mut self, at: Instant, timer: Timer) {
         self.0.insert((at, timer));
-    }
-
-    pub(super) fn set_sweep(&mut self, at: Instant) {
-        self.set(at, Timer::Sweep);
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
@@ -58,10 +55,9 @@ impl BrokerCore {
                         self.outputs.push_back(Output::HangUp(link));
                     }
                 }
-                Timer::Sweep => {
-                    self.sweep();
-                    let period = self.config.expire_messages_period;
-                    self.timers.set_sweep(after(self.now.instant, period));
+                Timer::Sweep(period) => {
+                    self.sweep(period);
+                    self.timers.set(after(self.now.instant, period), timer);
                 }
             }
         }

@@ -1,18 +1,24 @@
 //! `Topic`: who gets a copy of each message, and what was sent last.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rewire_protocol::{ConnectionId, Destination};
 
 use super::config::BrokerLimits;
 use super::io::body_bytes;
 use super::keys::{QueueKey, SubKey};
+use super::policies::{DestinationPolicy, SubscriptionRecoveryPolicy};
 use super::reference::Reference;
+
+/// Recent messages of one topic, whatever its policy says.
+const MAX_RECENT: usize = 65_536;
 
 /// A topic and its subscribers.
 #[derive(Debug)]
 pub(super) struct Topic {
     pub(super) destination: Destination,
+    pub(super) policy: Arc<DestinationPolicy>,
     /// The connection it belongs to, if it is temporary.
     pub(super) owner: Option<ConnectionId>,
     pub(super) consumers: Vec<SubKey>,
@@ -35,33 +41,69 @@ pub(super) struct Recent {
 
 impl Recent {
     /// Remembers a message, and forgets older ones for it. `all` is what all topics remember together.
-    pub(super) fn add(&mut self, reference: &Reference, limits: &BrokerLimits, all: &mut usize) {
+    pub(super) fn add(
+        &mut self,
+        reference: &Reference,
+        policy: &DestinationPolicy,
+        limits: &BrokerLimits,
+        all: &mut usize,
+    ) {
+        use SubscriptionRecoveryPolicy as Policy;
+        self.forget_old(policy, reference.message.broker_in_time, all);
+        let (most, most_bytes) = match policy.subscription_recovery_policy {
+            None => (limits.recent_messages, limits.recent_bytes),
+            Some(Policy::None) => (0, 0),
+            Some(Policy::FixedCount(count)) => (count.min(MAX_RECENT), usize::MAX),
+            Some(Policy::FixedSized(bytes)) => (MAX_RECENT, bytes),
+            Some(Policy::LastImage) => (1, usize::MAX),
+            Some(Policy::Timed(_)) => (MAX_RECENT, usize::MAX),
+        };
         let bytes = body_bytes(&reference.message);
-        while let Some(oldest) = self.messages.front()
-            && (self.messages.len() >= limits.recent_messages
-                || self.bytes + bytes > limits.recent_bytes
+        while !self.messages.is_empty()
+            && (self.messages.len() >= most
+                || self.bytes + bytes > most_bytes
                 || *all + bytes > limits.all_recent_bytes)
         {
-            let bytes = body_bytes(&oldest.message);
-            self.bytes = self.bytes.saturating_sub(bytes);
-            *all = all.saturating_sub(bytes);
-            self.messages.pop_front();
+            self.forget_oldest(all);
         }
-        let has_room = limits.recent_messages > 0
-            && self.bytes + bytes <= limits.recent_bytes
-            && *all + bytes <= limits.all_recent_bytes;
+        let has_room =
+            most > 0 && self.bytes + bytes <= most_bytes && *all + bytes <= limits.all_recent_bytes;
         if has_room {
             self.bytes += bytes;
             *all += bytes;
             self.messages.push_back(reference.clone());
         }
     }
+
+    /// Forgets what is older than the policy says.
+    pub(super) fn forget_old(&mut self, policy: &DestinationPolicy, unix_ms: i64, all: &mut usize) {
+        let Some(SubscriptionRecoveryPolicy::Timed(time)) = policy.subscription_recovery_policy
+        else {
+            return;
+        };
+        let since = unix_ms.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        while self.messages.front().is_some_and(|oldest| oldest.message.broker_in_time < since) {
+            self.forget_oldest(all);
+        }
+    }
+
+    fn forget_oldest(&mut self, all: &mut usize) {
+        let Some(oldest) = self.messages.pop_front() else { return };
+        let bytes = body_bytes(&oldest.message);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        *all = all.saturating_sub(bytes);
+    }
 }
 
 impl Topic {
-    pub(super) fn new(destination: Destination, owner: Option<ConnectionId>) -> Self {
+    pub(super) fn new(
+        destination: Destination,
+        owner: Option<ConnectionId>,
+        policy: Arc<DestinationPolicy>,
+    ) -> Self {
         Self {
             destination,
+            policy,
             owner,
             consumers: Vec::new(),
             durables: Vec::new(),

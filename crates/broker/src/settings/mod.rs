@@ -5,6 +5,7 @@
 //! in `docs/broker.toml`, which a test reads.
 
 mod access;
+mod policies;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -173,6 +174,7 @@ impl Settings {
             settings.config.advisory_support = wanted.boolean()?;
         }
         access::read(&mut table, &mut settings.config)?;
+        policies::read(&mut table, &mut settings.config.policies)?;
         settings.cluster = read_cluster(&mut table)?;
         table.finish()?;
         Ok(settings)

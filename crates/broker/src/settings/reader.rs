@@ -161,6 +161,30 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// One of some words.
+    pub(super) fn one_of<T: Copy>(self, words: &[(&str, T)]) -> Result<T, SettingsError> {
+        let DeValue::String(given) = &self.value else { return Err(self.wrong("a text")) };
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| plain(word) == plain(given)) {
+            return Ok(*meaning);
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = suggestion(given, &known);
+        let all = known.join(", ");
+        Err(self.error(format!("cannot be {given:?}, only one of {all}{hint}")))
+    }
+
+    pub(super) fn number(self) -> Result<f64, SettingsError> {
+        let number: f64 = match &self.value {
+            DeValue::Float(float) => float.as_str().parse().unwrap_or(f64::NAN),
+            DeValue::Integer(number) => number.as_str().parse().unwrap_or(f64::NAN),
+            _ => return Err(self.wrong("a number")),
+        };
+        if number.is_finite() && number >= 0.0 {
+            return Ok(number);
+        }
+        Err(self.error(format!("cannot be {number}")))
+    }
+
     pub(super) fn boolean(self) -> Result<bool, SettingsError> {
         match self.value {
             DeValue::Boolean(value) => Ok(value),
@@ -240,6 +264,21 @@ impl<'t> Value<'t> {
                 .collect(),
             value => Err(Self { source, key, span, value }.wrong("a list of texts")),
         }
+    }
+
+    /// A table with a `kind`, or just the kind as a text.
+    pub(super) fn kind<T: Copy>(
+        self,
+        kinds: &[(&str, T)],
+    ) -> Result<(T, Table<'t>), SettingsError> {
+        if let DeValue::String(_) = &self.value {
+            let (source, of) = (self.source, format!(" of `{}`", self.key));
+            let empty = Spanned::new(self.span.clone(), DeTable::new());
+            return Ok((self.one_of(kinds)?, Table::new(source, of, empty)?));
+        }
+        let mut table = self.table()?;
+        let kind = table.need("kind")?.one_of(kinds)?;
+        Ok((kind, table))
     }
 
     pub(super) fn table(self) -> Result<Table<'t>, SettingsError> {

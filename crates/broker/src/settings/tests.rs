@@ -153,3 +153,44 @@ fn the_password_of_a_network_connector_is_not_shown() {
     assert_eq!(connector.password.as_deref(), Some("secret"));
     assert!(!format!("{settings:?}").contains("secret"));
 }
+
+#[test]
+fn a_policy_has_activemqs_words_and_what_is_wrong_with_it_is_named() {
+    use crate::core::{DeadLetterTarget, Policies, SubscriptionRecoveryPolicy as Recovery};
+    let text = "[[policy]]\ntopic = '>'\nsubscriptionRecoveryPolicy = 'lastImage'\n\
+                deadLetterStrategy = { kind = 'individual', processExpired = false }\nqueuePrefetch = 0";
+    let read_again = |text| read(text).config.policies;
+    let policies = read_again(text);
+    let mut expected = crate::core::DestinationPolicy {
+        subscription_recovery_policy: Some(Recovery::LastImage),
+        ..crate::core::DestinationPolicy::default()
+    };
+    expected.prefetch.queue = Some(0);
+    expected.dead_letter_strategy.process_expired = false;
+    expected.dead_letter_strategy.target = DeadLetterTarget::Individual {
+        queue_prefix: "ActiveMQ.DLQ.Queue.".to_owned(),
+        topic_prefix: "ActiveMQ.DLQ.Topic.".to_owned(),
+    };
+    let mut all = Policies::default();
+    all.insert(Destination::topic(">"), expected);
+    assert_eq!(policies, all);
+    for (policy, expected) in [
+        (
+            "subscriptionRecoveryPolicy = 'lastImagine'",
+            "b.toml:2:30: `subscriptionRecoveryPolicy` cannot be \"lastImagine\", only one of \
+             fixedCount, fixedSized, lastImage, timed, none: did you mean `lastImage`?",
+        ),
+        (
+            "deadLetterStrategy = { kind = 'shared', queuePrefix = 'D.' }",
+            "b.toml:2:41: there is no key `queuePrefix` of [deadLetterStrategy]",
+        ),
+        (
+            "pendingMessageLimitStrategy = 'constant'",
+            "b.toml:2:31: `limit` of `pendingMessageLimitStrategy` is missing",
+        ),
+        ("queuePrefetch = 40_000", "b.toml:2:17: `queuePrefetch` is more than 32766"),
+        ("[[policy]]", "b.toml:2:1: there is another policy for the same"),
+    ] {
+        assert_eq!(error(&format!("[[policy]]\n{policy}")), expected);
+    }
+}

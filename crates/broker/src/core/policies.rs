@@ -1,0 +1,336 @@
+//! How the destinations of a name, or of a pattern, behave; in ActiveMQ's words.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rewire_protocol::{ConsumerInfo, Destination};
+
+use super::durable::is_durable;
+use super::names;
+
+/// How a destination behaves. One policy holds for a destination, whole: what it does not say is as by
+/// default, whatever a policy for more destinations says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct DestinationPolicy {
+    /// Where messages go that expire or are called poison.
+    pub dead_letter_strategy: DeadLetterStrategy,
+    /// Whether the first consumer of a queue that has room gets each message, instead of each in its
+    /// turn. Default false. Subscribers of a topic always see messages in the same order.
+    pub strict_order_dispatch: bool,
+    /// Whether only one consumer of a queue gets messages, as if all had asked for it. Default false.
+    pub all_consumers_exclusive_by_default: bool,
+    /// Whether messages of a higher priority overtake others. Default: as the broker's.
+    pub prioritized_messages: Option<bool>,
+    /// Bytes of messages. Default: as the broker's limit for a destination.
+    pub memory_limit: Option<usize>,
+    /// Whether producers wait when the destination has as many bytes as it may; the limit of all
+    /// destinations holds anyway. Default true.
+    pub producer_flow_control: bool,
+    /// How often it is searched for messages that have expired; zero is never. Default: as the
+    /// broker's.
+    pub expire_messages_period: Option<Duration>,
+    /// The prefetch of consumers that have not chosen one. Java: those with Java's default, which
+    /// clients always say.
+    pub prefetch: Prefetch,
+    /// Whether all subscribers of a topic get what was sent before, asked for or not. Default false.
+    pub always_retroactive: bool,
+    /// What retroactive subscribers of a topic get of what was sent before. Default: as the broker's
+    /// limits for recent messages say.
+    pub subscription_recovery_policy: Option<SubscriptionRecoveryPolicy>,
+    /// How many messages may wait for a slow subscriber of a topic. Default: all.
+    pub pending_message_limit_strategy: PendingMessageLimitStrategy,
+    /// Which of them is dropped when there are more.
+    pub message_eviction_strategy: MessageEvictionStrategy,
+    /// Whether an advisory tells of messages that are dropped. Default false.
+    pub advisory_for_discarding_messages: bool,
+    /// Whether an advisory tells of subscribers of a topic that have become slow. Default false.
+    pub advisory_for_slow_consumers: bool,
+}
+
+/// How many messages consumers may be sent ahead, by their kind. None: what they say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prefetch {
+    /// Consumers of queues. Java's default is 1,000.
+    pub queue: Option<i32>,
+    /// Browsers. Java's default is 500.
+    pub queue_browser: Option<i32>,
+    /// Subscribers of topics. Java's default is 32,766.
+    pub topic: Option<i32>,
+    /// Durable subscribers. Java's default is 100, or 1,000 if they acknowledge lazily.
+    pub durable_topic: Option<i32>,
+}
+
+/// Where messages go that expire or are called poison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetterStrategy {
+    /// Where to.
+    pub target: DeadLetterTarget,
+    /// Whether those that have expired go there too, instead of nowhere. Default true.
+    pub process_expired: bool,
+    /// Whether those that are not persistent go there too; they become so. Default false.
+    pub process_non_persistent: bool,
+}
+
+/// Where dead letters go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadLetterTarget {
+    /// All into this queue.
+    Shared(Destination),
+    /// Those of each destination into a queue of its own: the prefix, and its name.
+    Individual {
+        /// Before the names of queues. Java: `ActiveMQ.DLQ.Queue.`
+        queue_prefix: String,
+        /// Before the names of topics. Java: `ActiveMQ.DLQ.Topic.`
+        topic_prefix: String,
+    },
+    /// Nowhere: they are gone.
+    Discard,
+}
+
+/// What retroactive subscribers get of what was sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriptionRecoveryPolicy {
+    /// Nothing.
+    None,
+    /// So many messages.
+    FixedCount(usize),
+    /// So many bytes of bodies and properties.
+    FixedSized(usize),
+    /// The last message.
+    LastImage,
+    /// Those of the time before.
+    Timed(Duration),
+}
+
+/// How many messages may wait for a subscriber of a topic, beside those that it was sent ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum PendingMessageLimitStrategy {
+    /// All, unless the subscriber says otherwise.
+    #[default]
+    None,
+    /// So many.
+    Constant(usize),
+    /// So many times its prefetch.
+    PrefetchRate(f64),
+}
+
+/// Which message is dropped for a slow subscriber.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessageEvictionStrategy {
+    /// The oldest.
+    #[default]
+    OldestMessage,
+    /// The oldest of those with the lowest priority.
+    OldestMessageWithLowestPriority,
+}
+
+impl Default for DestinationPolicy {
+    fn default() -> Self {
+        Self {
+            dead_letter_strategy: DeadLetterStrategy::default(),
+            strict_order_dispatch: false,
+            all_consumers_exclusive_by_default: false,
+            prioritized_messages: None,
+            memory_limit: None,
+            producer_flow_control: true,
+            expire_messages_period: None,
+            prefetch: Prefetch::default(),
+            always_retroactive: false,
+            subscription_recovery_policy: None,
+            pending_message_limit_strategy: PendingMessageLimitStrategy::default(),
+            message_eviction_strategy: MessageEvictionStrategy::default(),
+            advisory_for_discarding_messages: false,
+            advisory_for_slow_consumers: false,
+        }
+    }
+}
+
+impl Default for DeadLetterStrategy {
+    fn default() -> Self {
+        let target = DeadLetterTarget::Shared(Destination::queue("ActiveMQ.DLQ"));
+        Self { target, process_expired: true, process_non_persistent: false }
+    }
+}
+
+impl DeadLetterTarget {
+    /// The queue for dead letters of a destination. None when they are dropped, or are where they
+    /// would go.
+    pub(super) fn queue_for(&self, from: &Destination) -> Option<Destination> {
+        match self {
+            Self::Shared(queue) => Some(queue).filter(|queue| *queue != from).cloned(),
+            Self::Individual { queue_prefix, topic_prefix } => {
+                let name = from.physical_name.to_str();
+                let prefix = if from.kind.is_queue() { queue_prefix } else { topic_prefix };
+                let is_dead =
+                    |prefix: &String| !prefix.is_empty() && name.starts_with(prefix.as_str());
+                let is_there =
+                    from.kind.is_queue() && (is_dead(queue_prefix) || is_dead(topic_prefix));
+                let queue = Destination::queue(format!("{prefix}{name}"));
+                Some(queue).filter(|queue| !is_there && queue != from)
+            }
+            Self::Discard => None,
+        }
+    }
+}
+
+impl DestinationPolicy {
+    /// The prefetch of a consumer: what it says, unless that is what Java's clients say by themselves.
+    pub(super) fn prefetch_of(&self, info: &ConsumerInfo) -> i32 {
+        let is_queue = info.destination.as_ref().is_some_and(|d| d.kind.is_queue());
+        let said = info.prefetch_size;
+        let (own, is_default) = if info.browser {
+            (self.prefetch.queue_browser, said == 500)
+        } else if is_queue {
+            (self.prefetch.queue, said == 1_000)
+        } else if is_durable(info) {
+            (self.prefetch.durable_topic, said == 100 || said == 1_000)
+        } else {
+            (self.prefetch.topic, said == 32_766)
+        };
+        own.filter(|_| is_default).unwrap_or(said)
+    }
+
+    /// How many messages may wait for a subscriber of a topic. Java: the lower of its own limit and the
+    /// policy's.
+    pub(super) fn pending_limit(&self, info: &ConsumerInfo) -> Option<usize> {
+        let asked = usize::try_from(info.maximum_pending_message_limit).ok().filter(|n| *n > 0);
+        let own = match self.pending_message_limit_strategy {
+            PendingMessageLimitStrategy::None => None,
+            PendingMessageLimitStrategy::Constant(limit) => Some(limit),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as Java")]
+            PendingMessageLimitStrategy::PrefetchRate(rate) => {
+                Some((f64::from(info.prefetch_size.max(0)) * rate) as usize)
+            }
+        };
+        [asked, own].into_iter().flatten().min()
+    }
+}
+
+/// The policies of a broker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policies {
+    entries: Vec<(Destination, Arc<DestinationPolicy>)>,
+    default: Arc<DestinationPolicy>,
+}
+
+impl Policies {
+    /// Sets the policy of a destination, or of all that a pattern stands for. One for the same name is
+    /// replaced. A pattern of temporary destinations stands for them.
+    pub fn insert(&mut self, destination: Destination, policy: DestinationPolicy) {
+        self.entries.retain(|(own, _)| *own != destination);
+        self.entries.push((destination, Arc::new(policy)));
+    }
+
+    /// Sets the policy of all destinations that no other is for.
+    pub fn set_default(&mut self, policy: DestinationPolicy) {
+        self.default = Arc::new(policy);
+    }
+
+    /// Whether there is a policy for exactly this.
+    #[must_use]
+    pub fn has(&self, destination: &Destination) -> bool {
+        self.entries.iter().any(|(own, _)| own == destination)
+    }
+
+    /// The policy of a destination. Java: its own, or else that of the pattern that stands for the
+    /// fewest; of two that do not cover each other, the first by the alphabet.
+    pub(super) fn find(&self, destination: &Destination) -> Arc<DestinationPolicy> {
+        let matching = self.entries.iter().filter(|(own, _)| names::matches(own, destination));
+        let closest = matching.min_by(|(a, _), (b, _)| closer(destination, a, b));
+        Arc::clone(closest.map_or(&self.default, |(_, policy)| policy))
+    }
+
+    /// How often some queue is searched for messages that have expired.
+    pub(super) fn expire_periods(&self, default: Duration) -> BTreeSet<Duration> {
+        let all = self.entries.iter().map(|(_, policy)| policy).chain([&self.default]);
+        all.map(|policy| policy.expire_messages_period.unwrap_or(default))
+            .chain([default])
+            .filter(|period| !period.is_zero())
+            .collect()
+    }
+}
+
+/// Java: `DestinationMap.chooseValue`, `ActiveMQDestination.compare`.
+fn closer(wanted: &Destination, a: &Destination, b: &Destination) -> Ordering {
+    match (a == wanted, b == wanted) {
+        (true, _) => Ordering::Less,
+        (_, true) => Ordering::Greater,
+        _ if names::matches(a, b) && a != b => Ordering::Greater,
+        _ if names::matches(b, a) && a != b => Ordering::Less,
+        _ => a.physical_name.as_wire().cmp(b.physical_name.as_wire()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policies(patterns: &[&str]) -> Policies {
+        let mut policies = Policies::default();
+        for (memory, pattern) in patterns.iter().enumerate() {
+            let memory_limit = Some(memory);
+            let policy = DestinationPolicy { memory_limit, ..DestinationPolicy::default() };
+            policies.insert(Destination::queue(*pattern), policy);
+        }
+        policies
+    }
+
+    #[test]
+    fn the_closest_policy_holds_whatever_the_order_they_are_given_in() {
+        for (patterns, name, expected) in [
+            (&[">", "A.>", "A.B"][..], "A.B", "A.B"),
+            (&["A.B", "A.>", ">"], "A.B", "A.B"),
+            (&["A.>", "A.*"], "A.B", "A.*"),
+            (&["A.*", "A.>"], "A.B.C", "A.>"),
+            (&[">", "A.>"], "A", "A.>"),
+            // Neither covers the other.
+            (&["A.*", "*.B"], "A.B", "*.B"),
+            (&[">", "*.B.>", "A.>"], "A.B.C", "*.B.>"),
+        ] {
+            let found = policies(patterns).find(&Destination::queue(name)).memory_limit;
+            let found = found.map(|at| patterns[at]);
+            assert_eq!(found, Some(expected), "{name} of {patterns:?}");
+        }
+        let found = policies(&["A", "B.>"]).find(&Destination::topic("A"));
+        assert_eq!(found.memory_limit, None, "a queue's is not a topic's");
+    }
+
+    #[test]
+    fn a_prefetch_that_a_client_has_chosen_is_left_alone() {
+        let prefetch = Prefetch { queue: Some(7), topic: Some(8), ..Prefetch::default() };
+        let policy = DestinationPolicy { prefetch, ..DestinationPolicy::default() };
+        let of = |destination, prefetch_size| {
+            let destination = Some(destination);
+            policy.prefetch_of(&ConsumerInfo {
+                destination,
+                prefetch_size,
+                ..ConsumerInfo::default()
+            })
+        };
+        assert_eq!((of(Destination::queue("Q"), 1000), of(Destination::queue("Q"), 50)), (7, 50));
+        assert_eq!(
+            (of(Destination::topic("T"), 32_766), of(Destination::topic("T"), 1000)),
+            (8, 1000)
+        );
+    }
+
+    #[test]
+    fn dead_letters_of_dead_letters_stay_where_they_are() {
+        let shared = DeadLetterStrategy::default().target;
+        let own = DeadLetterTarget::Individual {
+            queue_prefix: "D.Q.".to_owned(),
+            topic_prefix: "D.T.".to_owned(),
+        };
+        let queue = |name: &str| Destination::queue(name);
+        assert_eq!(shared.queue_for(&queue("Q")), Some(queue("ActiveMQ.DLQ")));
+        assert_eq!(shared.queue_for(&queue("ActiveMQ.DLQ")), None);
+        assert_eq!(own.queue_for(&queue("Q")), Some(queue("D.Q.Q")));
+        assert_eq!(own.queue_for(&Destination::topic("T")), Some(queue("D.T.T")));
+        assert_eq!((own.queue_for(&queue("D.Q.Q")), own.queue_for(&queue("D.T.T"))), (None, None));
+        assert_eq!(DeadLetterTarget::Discard.queue_for(&queue("Q")), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! How destinations behave: `[[policy]]`, with ActiveMQ's names.
+
+use rewire_protocol::Destination;
+
+use super::access::optional_destination;
+use super::reader::{Table, Value};
+use super::{SettingsError, tables};
+use crate::core::{
+    DeadLetterStrategy, DeadLetterTarget, DestinationPolicy, MessageEvictionStrategy,
+    PendingMessageLimitStrategy, Policies, SubscriptionRecoveryPolicy,
+};
+
+/// Reads all policies.
+pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(), SettingsError> {
+    let mut has_default = false;
+    for mut table in tables(table, "policy")? {
+        let destination = optional_destination(&mut table)?;
+        let twice = match &destination {
+            Some(destination) => policies.has(destination),
+            None => std::mem::replace(&mut has_default, true),
+        };
+        if twice {
+            return Err(table.error("there is another policy for the same"));
+        }
+        let policy = read_policy(&mut table)?;
+        table.finish()?;
+        match destination {
+            Some(destination) => policies.insert(destination, policy),
+            None => policies.set_default(policy),
+        }
+    }
+    Ok(())
+}
+
+fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError> {
+    let mut policy = DestinationPolicy::default();
+    let switches: [(&'static str, &mut bool); 6] = [
+        ("strictOrderDispatch", &mut policy.strict_order_dispatch),
+        ("allConsumersExclusiveByDefault", &mut policy.all_consumers_exclusive_by_default),
+        ("producerFlowControl", &mut policy.producer_flow_control),
+        ("alwaysRetroactive", &mut policy.always_retroactive),
+        ("advisoryForDiscardingMessages", &mut policy.advisory_for_discarding_messages),
+        ("advisoryForSlowConsumers", &mut policy.advisory_for_slow_consumers),
+    ];
+    for (name, switch) in switches {
+        if let Some(value) = table.take(name) {
+            *switch = value.boolean()?;
+        }
+    }
+    if let Some(value) = table.take("dispatchPolicy") {
+        let kinds = [("roundRobin", false), ("strictOrder", true)];
+        policy.strict_order_dispatch |= value.one_of(&kinds)?;
+    }
+    policy.prioritized_messages =
+        table.take("prioritizedMessages").map(Value::boolean).transpose()?;
+    policy.memory_limit = table.take("memoryLimit").map(Value::bytes).transpose()?;
+    policy.expire_messages_period =
+        table.take("expireMessagesPeriod").map(Value::duration).transpose()?;
+    let prefetch = &mut policy.prefetch;
+    let prefetches: [(&'static str, &mut Option<i32>); 4] = [
+        ("queuePrefetch", &mut prefetch.queue),
+        ("queueBrowserPrefetch", &mut prefetch.queue_browser),
+        ("topicPrefetch", &mut prefetch.topic),
+        ("durableTopicPrefetch", &mut prefetch.durable_topic),
+    ];
+    for (name, prefetch) in prefetches {
+        if let Some(value) = table.take(name) {
+            let too_large = value.error("is more than 32766");
+            let count = i32::try_from(value.count()?).ok().filter(|count| *count < 32_767);
+            *prefetch = Some(count.ok_or(too_large)?);
+        }
+    }
+    if let Some(value) = table.take("deadLetterStrategy") {
+        policy.dead_letter_strategy = dead_letters(value)?;
+    }
+    if let Some(value) = table.take("subscriptionRecoveryPolicy") {
+        policy.subscription_recovery_policy = Some(recovery(value)?);
+    }
+    if let Some(value) = table.take("pendingMessageLimitStrategy") {
+        policy.pending_message_limit_strategy = pending_limit(value)?;
+    }
+    if let Some(value) = table.take("messageEvictionStrategy") {
+        use MessageEvictionStrategy as Eviction;
+        policy.message_eviction_strategy = value.one_of(&[
+            ("oldestMessage", Eviction::OldestMessage),
+            ("oldestMessageWithLowestPriority", Eviction::OldestMessageWithLowestPriority),
+        ])?;
+    }
+    Ok(policy)
+}
+
+fn dead_letters(value: Value<'_>) -> Result<DeadLetterStrategy, SettingsError> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Shared,
+        Individual,
+        Discarding,
+    }
+    let (kind, mut table) = value.kind(&[
+        ("shared", Kind::Shared),
+        ("individual", Kind::Individual),
+        ("discarding", Kind::Discarding),
+    ])?;
+    let mut strategy = DeadLetterStrategy::default();
+    let text = |table: &mut Table<'_>, name, default: &str| match table.take(name) {
+        Some(value) => value.text(),
+        None => Ok(default.to_owned()),
+    };
+    strategy.target = match kind {
+        Kind::Shared => {
+            DeadLetterTarget::Shared(Destination::queue(text(&mut table, "queue", "ActiveMQ.DLQ")?))
+        }
+        Kind::Individual => DeadLetterTarget::Individual {
+            queue_prefix: text(&mut table, "queuePrefix", "ActiveMQ.DLQ.Queue.")?,
+            topic_prefix: text(&mut table, "topicPrefix", "ActiveMQ.DLQ.Topic.")?,
+        },
+        Kind::Discarding => DeadLetterTarget::Discard,
+    };
+    if let Some(value) = table.take("processExpired") {
+        strategy.process_expired = value.boolean()?;
+    }
+    if let Some(value) = table.take("processNonPersistent") {
+        strategy.process_non_persistent = value.boolean()?;
+    }
+    table.finish()?;
+    Ok(strategy)
+}
+
+fn recovery(value: Value<'_>) -> Result<SubscriptionRecoveryPolicy, SettingsError> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        None,
+        Count,
+        Size,
+        Last,
+        Timed,
+    }
+    let (kind, mut table) = value.kind(&[
+        ("fixedCount", Kind::Count),
+        ("fixedSized", Kind::Size),
+        ("lastImage", Kind::Last),
+        ("timed", Kind::Timed),
+        ("none", Kind::None),
+    ])?;
+    let policy = match kind {
+        Kind::None => SubscriptionRecoveryPolicy::None,
+        Kind::Count => {
+            let size = table.take("maximumSize").map_or(Ok(100), Value::count)?;
+            SubscriptionRecoveryPolicy::FixedCount(size)
+        }
+        Kind::Size => {
+            let size = table.take("maximumSize").map_or(Ok(64 << 10), Value::bytes)?;
+            SubscriptionRecoveryPolicy::FixedSized(size)
+        }
+        Kind::Last => SubscriptionRecoveryPolicy::LastImage,
+        Kind::Timed => {
+            let minute = std::time::Duration::from_secs(60);
+            let time = table.take("recoverDuration").map_or(Ok(minute), Value::duration)?;
+            SubscriptionRecoveryPolicy::Timed(time)
+        }
+    };
+    table.finish()?;
+    Ok(policy)
+}
+
+fn pending_limit(value: Value<'_>) -> Result<PendingMessageLimitStrategy, SettingsError> {
+    let (is_constant, mut table) = value.kind(&[("constant", true), ("prefetchRate", false)])?;
+    let strategy = if is_constant {
+        PendingMessageLimitStrategy::Constant(table.need("limit")?.count()?)
+    } else {
+        let rate = table.take("multiplier").map_or(Ok(0.5), Value::number)?;
+        PendingMessageLimitStrategy::PrefetchRate(rate)
+    };
+    table.finish()?;
+    Ok(strategy)
+}
