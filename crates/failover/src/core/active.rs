@@ -154,12 +154,14 @@ impl FailoverCore {
             let reason = error.to_string();
             if !self.complete(number, Err(RequestError::Unsendable(error))) {
                 self.tracker.unsendable(number, &reason);
+                self.fail_commits_of_broken();
             }
             self.depart_if_settled(now);
             return;
         };
         let Some(command) = replay.unanswered.remove(&number) else {
             self.tracker.unsendable(number, &error.to_string());
+            self.fail_commits_of_broken();
             return;
         };
         let finished = replay.unanswered.is_empty();

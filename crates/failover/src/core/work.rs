@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rewire_protocol::Command;
+use rewire_protocol::{Command, TransactionInfo};
 
 use super::FailoverCore;
 use super::io::{Event, Incoming, LinkId, Output};
@@ -96,5 +96,30 @@ impl FailoverCore {
     /// A message of a transaction was given up: without it the rest must not be committed.
     pub(super) fn give_up_in_transaction(&mut self, number: i32, error: &RequestError) {
         self.tracker.unsendable(number, &error.to_string());
+        self.fail_commits_of_broken();
+    }
+
+    /// A commit that waits already, behind the message without which its transaction must not be
+    /// committed, is not sent. The transaction stays, to be rolled back.
+    pub(super) fn fail_commits_of_broken(&mut self) {
+        let why = |command: &Command| match command {
+            Command::TransactionInfo(TransactionInfo {
+                transaction_type: TransactionInfo::COMMIT_ONE_PHASE | TransactionInfo::PREPARE,
+                ..
+            }) => self.tracker.refusal(command),
+            _ => None,
+        };
+        let waiting = self.requests.iter().filter(|entry| entry.tried.is_empty());
+        let broken: Vec<(i32, RequestError)> = waiting
+            .filter_map(|entry| Some((entry.command.command_id(), why(&entry.command)?)))
+            .collect();
+        for (number, error) in broken {
+            if let Some(entry) = self.requests.take(number) {
+                if entry.tracked {
+                    self.tracker.refused(&entry.command);
+                }
+                self.outputs.push_back(Output::Complete(entry.id, Err(error)));
+            }
+        }
     }
 }

@@ -461,6 +461,34 @@ fn a_message_that_was_given_up_is_not_repeated_and_takes_its_transaction_with_it
 }
 
 #[test]
+fn a_commit_that_waits_behind_a_message_that_is_given_up_is_not_sent() {
+    let change = |options: &mut FailoverOptions| options.timeout = Some(ms(500));
+    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], change).connected().with_producer();
+    let id = local(1);
+    lab.say(step(&id, TransactionInfo::BEGIN));
+    lab.say(message(&id));
+    lab.lost(1);
+    lab.say(message(&id));
+    lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
+    let outcomes = lab.wait(ms(500));
+    let of = |request: u64| {
+        let begin = format!("complete {request} ");
+        outcomes.iter().find_map(|line| line.strip_prefix(&begin)).unwrap_or_default().to_owned()
+    };
+    assert_eq!(of(6), "not sent: no broker within the timeout of 500 ms");
+    assert!(of(7).contains("can only be rolled back"), "{outcomes:?}");
+    lab.dialed(2);
+    (1..=2).for_each(|number| drop(lab.answer(2, number)));
+    let resumed = lab.answer(2, 3);
+    assert!(!resumed.iter().any(|line| line.contains("COMMIT")), "{resumed:?}");
+    assert_eq!(
+        lab.submit(step(&id, TransactionInfo::ROLLBACK)),
+        ["transmit 2 ROLLBACK #8"],
+        "it is still there"
+    );
+}
+
+#[test]
 fn a_message_of_no_open_transaction_is_a_request_like_any_other() {
     let mut lab = Lab::two().connected();
     lab.submit(message(&local(7)));
