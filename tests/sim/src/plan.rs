@@ -105,6 +105,8 @@ pub struct Work {
     pub persistent: f64,
     /// The share of messages whose sender does not wait for an answer.
     pub transmitted: f64,
+    /// The time between two steps of a transaction, on average; zero without transactions.
+    pub transacted: Duration,
     /// How often a session is closed and another opened; zero for never.
     pub turnover: Duration,
     /// The share of messages that are larger than some brokers take.
@@ -274,6 +276,7 @@ fn draw_work(rng: &mut SmallRng, heal_at: Time) -> Work {
         prefetch: rng.random_range(1..10),
         persistent: [0.0, 0.5, 1.0, 1.0][rng.random_range(0..4)],
         transmitted: [0.0, 0.2, 0.5][rng.random_range(0..3)],
+        transacted: ms([0, 0, 30, 300][rng.random_range(0..4)]),
         turnover: ms([0, 700, 4000][rng.random_range(0..3)]),
         large: if rng.random_bool(0.2) { 0.2 } else { 0.0 },
         close_at: rng.random_bool(0.1).then(|| moment(rng)),

@@ -28,6 +28,7 @@ fn quiet(brokers: usize) -> Plan {
         prefetch: 5,
         persistent: 1.0,
         transmitted: 0.0,
+        transacted: ms(0),
         turnover: ms(0),
         large: 0.0,
         close_at: None,

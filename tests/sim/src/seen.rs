@@ -210,6 +210,12 @@ pub(crate) enum AtBroker<'s> {
         key: MessageKey,
         persistent: bool,
     },
+    /// A transaction was committed, with these messages.
+    Committed {
+        client: usize,
+        transaction: i64,
+        messages: &'s [MessageKey],
+    },
     /// A message is there already, and this copy of it is not kept.
     Known {
         key: MessageKey,
@@ -354,6 +360,9 @@ impl fmt::Display for AtBroker<'_> {
             }
             Self::Stored { key, persistent: true } => write!(f, "stores {key}"),
             Self::Stored { key, persistent: false } => write!(f, "keeps {key}"),
+            Self::Committed { client, transaction, messages } => {
+                write!(f, "commits transaction {transaction} of c{client}, {}", messages.len())
+            }
             Self::Known { key } => write!(f, "has {key} already"),
             Self::Forgotten { key } => write!(f, "forgets {key}"),
             Self::Consumed { key, by } => write!(f, "is done with {key}, by c{by}"),
@@ -410,6 +419,7 @@ impl fmt::Display for Brief<'_> {
                 }
                 Ok(())
             }
+            Command::TransactionInfo(info) => write!(f, ", step {}", info.transaction_type),
             Command::BrokerInfo(info) => match &info.broker_url {
                 Some(url) => write!(f, " of {}", url.to_str()),
                 None => Ok(()),

@@ -67,6 +67,10 @@ pub(crate) enum Happening {
     ClosesSession {
         client: usize,
     },
+    /// An application goes on with a transaction, or begins one.
+    Transacts {
+        client: usize,
+    },
     /// An application takes no deliveries for a while.
     Naps {
         client: usize,
@@ -251,6 +255,7 @@ impl World {
             Happening::Acks { client, delivery } => clients[client].on_acks(ctx, delivery),
             Happening::OpensSession { client } => clients[client].on_opens_session(ctx),
             Happening::ClosesSession { client } => clients[client].on_closes_session(ctx),
+            Happening::Transacts { client } => clients[client].on_transacts(ctx),
             Happening::Naps { client, time } => clients[client].nap(ctx, time),
             Happening::WakesUp { client } => clients[client].wake_up(ctx),
             Happening::Haunts { client, link } => clients[client].haunt(ctx, link),

@@ -1,6 +1,7 @@
 //! A broker, as far as a client can tell: what it answers, keeps, dispatches, and forgets.
 
 mod store;
+mod transactions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rewire_protocol::{
 
 pub(crate) use self::store::Store;
 use self::store::{Consumer, HandedOut, Held};
+use self::transactions::Transactions;
 use crate::network::{Parcel, Way};
 use crate::seen::{AtBroker, MessageKey, Registered, Seen};
 use crate::world::{Ctx, Happening};
@@ -56,6 +58,7 @@ struct Connection {
     is_reconnect: bool,
     registered: Registered,
     consumers: BTreeMap<(i64, i64), Subscription>,
+    transactions: Transactions,
 }
 
 #[derive(Debug)]
@@ -128,6 +131,12 @@ impl Broker {
         let (client, link) = ctx.who(wire);
         self.see(ctx, AtBroker::Heard { client, link, command });
         let done = self.obey(ctx, store, wire, command);
+        if let (Err(_), Command::Message(message)) = (&done, command)
+            && !command.is_response_required()
+            && let Some(connection) = self.connections.get_mut(&wire)
+        {
+            connection.transactions.break_of(message);
+        }
         let number = command.command_id();
         let answer = match done {
             Ok(()) => Response { correlation_id: number, ..Response::default() }.into(),
@@ -177,6 +186,10 @@ impl Broker {
             return Err(refusal("javax.jms.IllegalStateException", "no connection"));
         }
         match command {
+            Command::Message(message) if message.transaction_id.is_some() => {
+                connection.transactions.keep(message)
+            }
+            Command::TransactionInfo(info) => self.transact(ctx, store, wire, info),
             Command::Message(message) => self.keep(ctx, store, wire, message),
             Command::MessageAck(ack) => self.acknowledge(ctx, store, wire, ack),
             Command::DestinationInfo(info) => connection.destination(info),

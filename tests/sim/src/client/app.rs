@@ -15,6 +15,7 @@ use rewire_protocol::{
 
 use super::Submission;
 use super::consumer::{Consumer, Delivery, NONE_DELIVERED, Settled};
+use super::transacted::{PRODUCER, SESSION, Transacted};
 use crate::agenda::Time;
 use crate::broker::queue_name;
 use crate::plan::Work;
@@ -32,6 +33,10 @@ pub(crate) enum Purpose {
     Message,
     Acknowledgement,
     Removal,
+    /// A part of a transaction: its beginning, or the message of this number.
+    InTransaction(i64, i64),
+    /// A commit or a rollback.
+    EndOfTransaction(i64),
 }
 
 /// An application.
@@ -54,6 +59,7 @@ pub(crate) struct App {
     /// What consumers have in their hands.
     deliveries: BTreeMap<u64, Delivery>,
     next_delivery: u64,
+    transacted: Transacted,
     is_over: bool,
 }
 
@@ -73,13 +79,15 @@ struct Producer {
 }
 
 /// How many queues a world has.
-const QUEUES: usize = 2;
+pub(crate) const QUEUES: usize = 2;
 
 impl App {
     pub(crate) fn new(client: usize, work: Work, heal_at: Time) -> Self {
+        let connection = ConnectionId::new(connection_name(client));
         Self {
             client,
-            connection: ConnectionId::new(connection_name(client)),
+            transacted: Transacted::new(connection.clone(), work.transacted),
+            connection,
             work,
             heal_at,
             outbox: Vec::new(),
@@ -102,6 +110,9 @@ impl App {
         self.ask(info.into(), Purpose::Connection);
         if ctx.rng.random_bool(0.3) {
             self.open_temporary();
+        }
+        if !self.transacted.pace.is_zero() {
+            self.open_transacted(ctx);
         }
         for _ in 0..self.work.sessions {
             self.open_session(ctx);
@@ -142,6 +153,42 @@ impl App {
             ..DestinationInfo::default()
         };
         self.ask(info.into(), Purpose::Temporary(name));
+    }
+
+    /// Opens the session of the transactions.
+    fn open_transacted(&mut self, ctx: &mut Ctx) {
+        let id = self.connection.session(SESSION);
+        let info = SessionInfo { session_id: Some(id.clone()), ..SessionInfo::default() };
+        self.ask(info.into(), Purpose::Session(SESSION));
+        let producer_id = Some(id.producer(PRODUCER));
+        let info = ProducerInfo { producer_id, ..ProducerInfo::default() };
+        self.ask(info.into(), Purpose::Producer(SESSION, PRODUCER));
+        let producer = Producer { is_there: false, queue: 0, next: 1 };
+        let producers = BTreeMap::from([(PRODUCER, producer)]);
+        let session = Session { id, is_there: false, producers, consumers: BTreeMap::new() };
+        self.sessions.insert(SESSION, session);
+        ctx.later(self.transacted.pace, Happening::Transacts { client: self.client });
+    }
+
+    /// Goes on with a transaction, or begins one.
+    pub(crate) fn on_transacts(&mut self, ctx: &mut Ctx) {
+        if self.is_over {
+            return;
+        }
+        // What is open by the end of the faults is still ended.
+        let may_begin = ctx.now < self.heal_at && self.backlog + self.outbox.len() < 32;
+        let is_there = |session: &Session| {
+            session.is_there && session.producers.values().all(|producer| producer.is_there)
+        };
+        let has_session = self.sessions.get(&SESSION).is_some_and(is_there);
+        if may_begin || self.transacted.is_open() {
+            self.outbox.extend(self.transacted.step(ctx, has_session));
+        }
+        let after = self.transacted.pace.mul_f64(2.0 * ctx.rng.random::<f64>());
+        let after = after.max(Duration::from_millis(1));
+        if ctx.now < self.heal_at || self.transacted.is_open() {
+            ctx.later(after, Happening::Transacts { client: self.client });
+        }
     }
 
     pub(crate) fn open_session(&mut self, ctx: &mut Ctx) {
@@ -194,7 +241,8 @@ impl App {
         let client = self.client;
         let after = self.work.turnover.mul_f64(2.0 * ctx.rng.random::<f64>());
         ctx.later(after, Happening::ClosesSession { client });
-        let open: Vec<i64> = self.sessions.keys().copied().collect();
+        let open = self.sessions.keys().copied().filter(|session| *session != SESSION);
+        let open: Vec<i64> = open.collect();
         if open.is_empty() {
             return;
         }
@@ -304,6 +352,7 @@ impl App {
         let producers: Vec<(i64, i64)> = self
             .sessions
             .iter()
+            .filter(|(session, _)| **session != SESSION)
             .flat_map(|(session, open)| open.producers.keys().map(|producer| (*session, *producer)))
             .collect();
         for (session, producer) in producers {
@@ -488,6 +537,12 @@ impl App {
         );
         match (purpose, outcome) {
             (Purpose::Connection, Err(_)) => self.wants_close = true,
+            (Purpose::InTransaction(number, part), outcome) => {
+                self.transacted.on_part(number, part, outcome.is_err());
+            }
+            (Purpose::EndOfTransaction(number), outcome) => {
+                self.transacted.on_end(number, outcome.as_ref().err());
+            }
             (Purpose::Temporary(name), Ok(_)) => self.temporary.push(name),
             (Purpose::Session(session), Ok(_)) => {
                 if let Some(session) = self.sessions.get_mut(&session) {

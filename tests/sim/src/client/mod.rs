@@ -3,6 +3,7 @@
 mod app;
 mod consumer;
 mod haunt;
+mod transacted;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -441,6 +442,11 @@ impl Client {
 
     pub(crate) fn on_closes_session(&mut self, ctx: &mut Ctx) {
         self.app.on_closes_session(ctx);
+        self.pump(ctx);
+    }
+
+    pub(crate) fn on_transacts(&mut self, ctx: &mut Ctx) {
+        self.app.on_transacts(ctx);
         self.pump(ctx);
     }
 

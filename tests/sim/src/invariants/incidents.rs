@@ -88,7 +88,9 @@ impl Client {
                 if let Some(outage) = &mut self.outage {
                     match error {
                         RequestError::InDoubt { .. } => outage.in_doubt += 1,
-                        RequestError::NotSent(_) => outage.not_sent += 1,
+                        RequestError::NotSent(_)
+                        | RequestError::TransactionFull { .. }
+                        | RequestError::TransactionBroken(_) => outage.not_sent += 1,
                         RequestError::Refused(_) => outage.refused += 1,
                         _ => {}
                     }

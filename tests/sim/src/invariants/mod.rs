@@ -17,6 +17,7 @@ mod registrations;
 mod replay;
 mod schedule;
 mod timeout;
+mod transactions;
 mod truth;
 mod wishes;
 
@@ -25,6 +26,8 @@ use std::fmt;
 use crate::agenda::Time;
 use crate::plan::Plan;
 use crate::seen::{MessageKey, Seen};
+
+pub(crate) use self::transactions::number_of;
 
 /// Whether what was seen may be; if not, what is wrong with it.
 pub(crate) type Verdict = Result<(), String>;
@@ -61,6 +64,7 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(numbers::Numbers::new(clients)),
         Box::new(moves::Moves::new(plan)),
         Box::new(clearing::Clearing::new(clients)),
+        Box::new(transactions::Transactions::default()),
     ]
 }
 

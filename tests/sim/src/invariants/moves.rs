@@ -2,7 +2,8 @@
 //! without a reason, to where it is already, or straight after it came.
 //!
 //! - The old link serves until the new one is there: whatever is submitted is sent at once.
-//! - Over a link that is being left only acknowledgements and removals go, and those at once.
+//! - Over a link that is being left only acknowledgements and removals go, and those at once; and the rest of
+//!   a transaction that was begun on it.
 //! - It is left as soon as all consumers have settled and all is answered, and after two seconds at the
 //!   latest; the broker is told of each consumer that has settled.
 //! - When all is well, whoever prefers a broker is at such a one, if one is there.
@@ -16,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rewire_failover::core::{Event, Incoming, LinkId, MoveReason};
-use rewire_protocol::Command;
+use rewire_protocol::{Command, TransactionInfo};
 
 use super::wishes::{LEAST_STAY, SPREAD, Wishes};
-use super::{Invariant, Verdict, ensure};
+use super::{Invariant, Verdict, ensure, number_of};
 use crate::agenda::Time;
 use crate::plan::Plan;
 use crate::seen::{AtClient, Seen, Subject};
@@ -48,6 +49,8 @@ struct Client {
     /// The move that was told of.
     told: Option<(String, String, MoveReason)>,
     leaving: Option<Leaving>,
+    /// The transaction begun last, and on which link.
+    begun: (LinkId, i64),
     is_closing: bool,
 }
 
@@ -75,6 +78,7 @@ impl Moves {
             expected: None,
             told: None,
             leaving: None,
+            begun: (LinkId::new(0), 0),
             is_closing: false,
         };
         Self { clients: plan.clients.iter().map(client).collect() }
@@ -166,10 +170,27 @@ impl Client {
             Some(_) => is_for_it || is_removal,
             None => is_for_it || link.is_none(),
         };
-        self.expected = is_sent.then(|| command.name());
+        // What is part of a transaction may be refused for what that is.
+        let is_part = match command {
+            Command::TransactionInfo(_) => true,
+            Command::Message(message) => message.transaction_id.is_some(),
+            _ => false,
+        };
+        self.expected = (is_sent && !is_part).then(|| command.name());
     }
 
     fn on_transmitted(&mut self, link: LinkId, command: &Command) -> Verdict {
+        let (transaction, begins) = match command {
+            Command::TransactionInfo(info) => (
+                number_of(info.transaction_id.as_ref()),
+                info.transaction_type == TransactionInfo::BEGIN,
+            ),
+            Command::Message(message) => (number_of(message.transaction_id.as_ref()), false),
+            _ => (None, false),
+        };
+        if let Some(number) = transaction.filter(|_| begins) {
+            self.begun = (link, number);
+        }
         let Some(leaving) = self.leaving.as_mut().filter(|_| !self.is_closing) else {
             return Ok(());
         };
@@ -185,6 +206,12 @@ impl Client {
                 Ok(())
             }
             Command::MessageAck(_) => Ok(()),
+            // What was begun on it is ended on it.
+            Command::TransactionInfo(_) | Command::Message(_)
+                if !begins && transaction.is_some_and(|number| self.begun == (link, number)) =>
+            {
+                Ok(())
+            }
             Command::ShutdownInfo(_) => {
                 let is_told = |settled: &&Subject| {
                     leaving.removed.iter().any(|removed| settled.ends_with(removed))

@@ -38,6 +38,8 @@ impl Invariant for NoLoss {
             Seen::Client(client, AtClient::Submitted { request, command, completion, .. }) => {
                 if let Command::Message(message) = command
                     && message.persistent
+                    // What is in a transaction is there when that is committed.
+                    && message.transaction_id.is_none()
                     && *completion == Completion::Answered
                     && let Some(key) = MessageKey::of_command(command)
                 {

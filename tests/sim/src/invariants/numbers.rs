@@ -61,7 +61,11 @@ impl Client {
             AtClient::Completed { outcome, .. } => match outcome {
                 Ok(_) | Err(RequestError::Unsendable(_)) => self.done += 1,
                 Err(RequestError::Refused(_)) => self.refused += 1,
-                Err(RequestError::NotSent(_)) => self.not_sent += 1,
+                Err(
+                    RequestError::NotSent(_)
+                    | RequestError::TransactionFull { .. }
+                    | RequestError::TransactionBroken(_),
+                ) => self.not_sent += 1,
                 Err(RequestError::InDoubt { .. }) => self.in_doubt += 1,
                 Err(other) => return Err(format!("an outcome that has no number: {other}")),
             },

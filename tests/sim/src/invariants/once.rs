@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rewire_protocol::Command;
+
 use super::{Invariant, Verdict, ensure};
 use crate::agenda::Time;
 use crate::seen::{AtClient, Seen, Subject};
@@ -51,7 +53,10 @@ impl Client {
     fn see(&mut self, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Submitted { request, command, .. } => {
-                self.open.insert(*request, Subject::of(command));
+                // What is in a transaction that is open is repeated with it.
+                let is_repeated =
+                    matches!(command, Command::Message(it) if it.transaction_id.is_some());
+                self.open.insert(*request, Subject::of(command).filter(|_| !is_repeated));
             }
             AtClient::Completed { request, .. } => match self.open.remove(request) {
                 Some(Some(subject @ Subject::Message(_))) => {

@@ -37,6 +37,8 @@ struct Link {
     commands: usize,
     /// Numbers of what it was told then and has not answered.
     unanswered: BTreeSet<i32>,
+    /// Whether transactions are being repeated: what is declared comes before them.
+    has_transactions: bool,
     is_resumed: bool,
     /// The number of the last request.
     last: i32,
@@ -165,7 +167,16 @@ impl Client {
             (2, Command::ConnectionInfo(info)) => {
                 ensure!(info.failover_reconnect, "{link}: a connection that is not a reconnect");
             }
+            (place, command) if place > 2 && is_of_transaction(command) => {
+                entry.has_transactions = true;
+                if command.is_response_required() {
+                    entry.unanswered.insert(number);
+                }
+                return Ok(());
+            }
             (place, command) => {
+                let is_early = !entry.has_transactions;
+                ensure!(is_early, "{link}: {} after transactions", command.name());
                 let is_late = place > 2 && command.is_response_required();
                 ensure!(is_late, "{link}: {} comes too early", command.name());
             }
@@ -181,6 +192,15 @@ impl Client {
         entry.replayed.push(subject);
         entry.unanswered.insert(number);
         Ok(())
+    }
+}
+
+/// Whether a command is repeated with its transaction.
+fn is_of_transaction(command: &Command) -> bool {
+    match command {
+        Command::TransactionInfo(_) => true,
+        Command::Message(message) => message.transaction_id.is_some(),
+        _ => false,
     }
 }
 
