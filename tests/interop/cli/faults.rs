@@ -80,6 +80,13 @@ impl Load {
         let Self { streams, files, interrupts_receivers } = self;
         let ended: Vec<_> = streams.into_iter().map(Stream::end).collect();
         mend(brokers);
+        // What a broker that was held has given to those that are gone comes back to its queue in its place
+        // only when it has noticed.
+        for broker in &mut *brokers {
+            eventually(RUN, "the broker has noticed that all are gone", || {
+                broker.connections() == 0
+            });
+        }
         let rest = drain(&ended, brokers, files.path());
         for (ended, rest) in ended.iter().zip(rest) {
             if interrupts_receivers {
