@@ -92,7 +92,7 @@ pub(crate) struct CompletionsArgs {
 /// Faults come from flags to begin with, and then from lines of standard input:
 ///
 /// delay 200ms, throttle BYTES, cut-after BYTES, black-hole, half-close: each with to-broker or to-client for
-/// one way only; reset, refuse, accept, drop-reply [N], cut-reply [N], to tcp://host:port, clear
+/// one way only; reset, refuse, accept, drop-reply \[N\], cut-reply \[N\], to tcp://host:port, clear
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
     /// Listen here; port 0 for any that is free
