@@ -38,6 +38,7 @@
 //! - Why it took as long as it did says [`Event::Incident`], one record each time; printed, it is a text.
 //!   [`Connection::stats`] has the numbers.
 
+mod advisory;
 mod connection;
 mod consumer;
 mod delivery;
@@ -51,6 +52,7 @@ mod session;
 mod temporary;
 mod transaction;
 
+pub use advisory::{Advisories, Advisory, AdvisoryEvent, AdvisoryKind, MessageFate};
 pub use connection::{Connection, ConnectionBuilder, Events};
 pub use consumer::{Consumer, ConsumerBuilder};
 pub use delivery::{AckOutcome, Delivery};
@@ -75,7 +77,7 @@ pub use rewire_protocol::{
 };
 pub use session::{AckMode, Session, SessionBuilder};
 pub use temporary::{TemporaryQueue, TemporaryTopic};
-pub use transaction::TransactedSession;
+pub use transaction::{TransactedSession, Vote, XaSession, Xid};
 
 #[cfg(test)]
 mod tests;

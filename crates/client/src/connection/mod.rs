@@ -20,10 +20,11 @@ pub use self::builder::ConnectionBuilder;
 pub(crate) use self::ids::{after, chance, now_ms};
 
 use self::router::RouteChange;
+use crate::advisory::{Advisories, AdvisoryKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::ConnectionOptions;
 use crate::session::SessionBuilder;
-use crate::transaction::TransactedSession;
+use crate::transaction::{TransactedSession, XaSession};
 
 /// A connection to whichever broker is there. A clone is another handle to the same one.
 ///
@@ -88,6 +89,79 @@ impl Connection {
     /// Dropped, the session is removed again.
     pub async fn transacted_session(&self) -> Result<TransactedSession> {
         TransactedSession::open(self.shared.clone()).await
+    }
+
+    /// Does `work` in a transaction of its own, with a session of its own, and commits it: see
+    /// [`TransactedSession::transaction`] for what is tried again.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) -> rewire::Result<()> {
+    /// use rewire::Queue;
+    ///
+    /// connection
+    ///     .transaction(async |tx| {
+    ///         let invoices = tx.producer(&Queue::new("INVOICES")).await?;
+    ///         invoices.send("one").await?;
+    ///         invoices.send("two").await
+    ///     })
+    ///     .await?; // both, or none
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What `work` failed with, and what [`TransactedSession::commit`] says.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped during `work`, it is rolled back. Dropped during the commit, it is committed all the same.
+    pub async fn transaction<T, E, F>(&self, work: impl Fn(TransactedSession) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: From<Error>,
+    {
+        let session = self.transacted_session().await?;
+        session.transaction(|| work(session.clone())).await
+    }
+
+    /// Makes a session that works in the branches of a transaction manager. Waits until a broker has accepted
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, or that none was reached within what the options of the URI allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the session is removed again.
+    pub async fn xa_session(&self) -> Result<XaSession> {
+        XaSession::open(self.shared.clone()).await
+    }
+
+    /// Asks brokers to tell of what happens with them. Waits until one has agreed.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) -> rewire::Result<()> {
+    /// use rewire::{AdvisoryEvent, AdvisoryKind};
+    ///
+    /// let mut advisories = connection.advisories(&[AdvisoryKind::Consumers]).await?;
+    /// while let Some(advisory) = advisories.next().await.transpose()? {
+    ///     if let AdvisoryEvent::ConsumerStarted { consumer, .. } = advisory.event {
+    ///         println!("{consumer} is here");
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is told.
+    pub async fn advisories(&self, kinds: &[AdvisoryKind]) -> Result<Advisories> {
+        Advisories::open(self, kinds).await
     }
 
     /// The cluster as it is known: a value to look at, and to wait for changes of.

@@ -51,7 +51,9 @@ impl AckMode {
 
 /// Makes producers and consumers. From [`Connection::session`](crate::Connection::session).
 ///
-/// It ends at the broker when it and all that was made from it are dropped.
+/// A clone is another handle to the same session. It ends at the broker when all of them and all that was
+/// made from it are dropped.
+#[derive(Clone)]
 pub struct Session {
     shared: Arc<SessionShared>,
 }
@@ -170,8 +172,8 @@ impl Session {
 }
 
 impl Session {
-    pub(crate) async fn open_transacted(connection: Arc<Shared>) -> Result<Self> {
-        let work = transaction::start(connection.clone());
+    pub(crate) async fn open_transacted(connection: Arc<Shared>, is_xa: bool) -> Result<Self> {
+        let work = transaction::start(connection.clone(), is_xa);
         Self::open(connection, AckMode::Individual, None, Some(work)).await
     }
 

@@ -59,6 +59,16 @@ impl TransactionCore {
         self.step(TransactionInfo::BEGIN)
     }
 
+    /// A branch of a transaction manager is worked in.
+    pub(super) fn open(&mut self, id: TransactionId) {
+        self.open = Some(id);
+    }
+
+    /// The branch is worked in no longer, and not decided.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
     /// A step of the open transaction.
     pub(super) fn step(&self, transaction_type: i8) -> Option<TransactionInfo> {
         Some(TransactionInfo {

@@ -1,19 +1,23 @@
 //! `TransactedSession`: what is sent and received is done together, or not at all.
 
+mod branch;
 mod core;
 mod task;
+mod xa;
 
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::oneshot;
 
 use self::task::End;
 pub(crate) use self::task::{Gone, Work, start};
+pub use self::xa::{Vote, XaSession, Xid};
 use crate::connection::Shared;
 use crate::consumer::ConsumerBuilder;
 use crate::destination::ToDestination;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::producer::Producer;
 use crate::session::Session;
 
@@ -33,7 +37,7 @@ use crate::session::Session;
 /// What a transaction has received is kept until it ends. After 10,000 messages a consumer gets no more
 /// than its prefetch allows.
 ///
-/// Dropped with all that was made from it, the open transaction is rolled back.
+/// A clone is another handle to the same session. Dropped with all that was made from it, the open transaction is rolled back.
 ///
 /// ```no_run
 /// # async fn example(connection: rewire::Connection) -> rewire::Result<()> {
@@ -52,13 +56,74 @@ use crate::session::Session;
 /// }
 /// # Ok(()) }
 /// ```
+#[derive(Clone)]
 pub struct TransactedSession {
     session: Session,
 }
 
 impl TransactedSession {
     pub(crate) async fn open(connection: Arc<Shared>) -> Result<Self> {
-        Ok(Self { session: Session::open_transacted(connection).await? })
+        Ok(Self { session: Session::open_transacted(connection, false).await? })
+    }
+
+    /// Does `work` in a transaction and commits it. When the commit says that nothing of it was done, because
+    /// of a failover or because the broker refused it, `work` is done again, four times more at most: it must
+    /// not have effects elsewhere that may not happen twice. What `work` fails with rolls back, and is returned.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: rewire::Connection) -> rewire::Result<()> {
+    /// use rewire::Queue;
+    ///
+    /// let session = connection.transacted_session().await?;
+    /// let invoices = session.producer(&Queue::new("INVOICES")).await?;
+    /// session
+    ///     .transaction(async || {
+    ///         invoices.send("one").await?;
+    ///         invoices.send("two").await
+    ///     })
+    ///     .await?; // both, or none
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What `work` failed with, and what [`commit`](Self::commit) says: an
+    /// [`InDoubt`](crate::ErrorKind::InDoubt) is never tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped during `work`, it is rolled back. Dropped during the commit, as [`commit`](Self::commit).
+    pub async fn transaction<T, E, F>(&self, work: impl Fn() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: From<Error>,
+    {
+        const RETRIES: u32 = 4;
+        let Some(queue) = self.session.work() else { return Err(Error::closed().into()) };
+        let mut retries = 0;
+        loop {
+            let place = queue.clone().reserve_owned().await.map_err(|_| Error::closed())?;
+            let mut undo = Undo { place: Some(place) };
+            let done = work().await;
+            undo.place = None;
+            let value = match done {
+                Ok(value) => value,
+                Err(error) => {
+                    if let Err(cause) = self.rollback().await {
+                        tracing::debug!(%cause, "the rollback was not answered");
+                    }
+                    return Err(error);
+                }
+            };
+            match self.commit().await {
+                Ok(()) => return Ok(value),
+                Err(error) if error.kind() == ErrorKind::RolledBack && retries < RETRIES => {
+                    retries += 1;
+                    tracing::debug!(%error, retries, "the transaction is tried again");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Makes a producer that sends to this destination, in the session's transactions.
@@ -125,6 +190,21 @@ impl TransactedSession {
         // The task lives as long as the session.
         work.send(Work::End { how, done }).await.map_err(|_| Error::closed())?;
         is_done.await.map_err(|_| Error::closed())?
+    }
+}
+
+/// Rolls back what was not ended when this is dropped. Its place in the queue of the session's work is kept
+/// from the beginning, so that the rollback comes before whatever is done next.
+struct Undo {
+    place: Option<OwnedPermit<Work>>,
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let (done, _) = oneshot::channel();
+            drop(place.send(Work::End { how: End::Rollback, done }));
+        }
     }
 }
 

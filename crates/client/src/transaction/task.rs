@@ -6,10 +6,12 @@ use std::sync::Arc;
 use rewire_failover::core::Completion;
 use rewire_failover::transport::Pending;
 use rewire_failover::{GaveUp, RequestError};
-use rewire_protocol::{Command, ConsumerId, Message, MessageId, TransactionInfo};
+use rewire_protocol::{Command, ConsumerId, Message, MessageId, TransactionId, TransactionInfo};
 use tokio::sync::{mpsc, oneshot};
 
+use super::branch::Ended;
 use super::core::{Standing, TransactionCore};
+use super::xa::{Step, Vote};
 use crate::connection::{Shared, chance};
 use crate::consumer::buffer::Buffer;
 use crate::consumer::core::Ack;
@@ -31,6 +33,8 @@ pub(crate) enum Work {
     Refused { consumer: ConsumerId, ack: Box<Ack>, buffer: Arc<Buffer> },
     /// A consumer is gone.
     Gone(Box<Gone>),
+    /// A step of a transaction manager's branch.
+    Xa { id: Box<TransactionId>, step: Step, done: oneshot::Sender<Result<Vote>> },
     /// It ends.
     End { how: End, done: oneshot::Sender<Result<()>> },
 }
@@ -53,16 +57,23 @@ pub(crate) enum End {
 }
 
 /// Starts the task. It ends with the sender that is returned.
-pub(crate) fn start(connection: Arc<Shared>) -> mpsc::Sender<Work> {
+///
+/// Where a transaction manager decides (`is_xa`), transactions do not begin by themselves.
+pub(crate) fn start(connection: Arc<Shared>, is_xa: bool) -> mpsc::Sender<Work> {
     let (sender, work) = mpsc::channel(WORK);
     let core = TransactionCore::new(connection.id.clone());
-    tokio::spawn(Transactor { connection, core, buffers: HashMap::new() }.run(work));
+    let transactor = Transactor { connection, core, is_xa, ended: None, buffers: HashMap::new() };
+    tokio::spawn(transactor.run(work));
     sender
 }
 
-struct Transactor {
-    connection: Arc<Shared>,
-    core: TransactionCore,
+pub(super) struct Transactor {
+    pub(super) connection: Arc<Shared>,
+    pub(super) core: TransactionCore,
+    /// Whether a transaction manager decides.
+    is_xa: bool,
+    /// The branch that was ended last and is not decided.
+    pub(super) ended: Option<Ended>,
     /// Of consumers that handed out messages.
     buffers: HashMap<ConsumerId, Arc<Buffer>>,
 }
@@ -82,6 +93,9 @@ impl Transactor {
                     self.connection.say(ack.into(), Some(link)).await;
                 }
                 Work::Gone(gone) => self.on_gone(*gone).await,
+                Work::Xa { id, step, done } => {
+                    let _ = done.send(self.take_step(*id, step).await);
+                }
                 Work::End { how, done } => {
                     let ended = match how {
                         End::Commit => self.commit().await,
@@ -102,6 +116,9 @@ impl Transactor {
     }
 
     async fn begin(&mut self) {
+        if self.is_xa {
+            return;
+        }
         let connection = &self.connection;
         if let Some(begin) = self.core.begin(|| connection.next_transaction()) {
             self.connection.say(begin.into(), None).await;
@@ -196,6 +213,15 @@ impl Transactor {
     async fn roll_back(&mut self) -> Result<()> {
         let Some(rollback) = self.core.step(TransactionInfo::ROLLBACK) else { return Ok(()) };
         let outcome = self.connection.transport.request(rollback.into()).await;
+        self.hand_out_again().await;
+        match outcome {
+            Ok(_) | Err(RequestError::Refused(_)) => Ok(()),
+            Err(error) => Err(Error::request("the rollback", error)),
+        }
+    }
+
+    /// What was received is handed out again, or is poison, or comes again from the broker.
+    pub(super) async fn hand_out_again(&mut self) {
         let current = *self.connection.link.borrow();
         let all = self.core.rolled_back(current, chance());
         for goodbye in self.core.take_goodbyes() {
@@ -207,14 +233,10 @@ impl Transactor {
             }
         }
         self.put_down(Hands::put_down_for_later).await;
-        match outcome {
-            Ok(_) | Err(RequestError::Refused(_)) => Ok(()),
-            Err(error) => Err(Error::request("the rollback", error)),
-        }
     }
 
     /// It is over, one way or the other, and what it received is not handed out again from here.
-    async fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         for goodbye in self.core.ended() {
             self.connection.say(goodbye, None).await;
         }
@@ -232,6 +254,6 @@ impl Transactor {
     }
 }
 
-fn rolled_back(reason: &dyn std::fmt::Display) -> Error {
+pub(super) fn rolled_back(reason: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorKind::RolledBack, format!("the transaction was rolled back: {reason}"))
 }
