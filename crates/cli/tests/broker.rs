@@ -145,6 +145,56 @@ fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
 }
 
 #[test]
+fn a_full_disk_refuses_what_it_cannot_store_and_keeps_what_it_has_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("sent.jsonl");
+    // No file may grow past 4 MiB, and whoever tries hears of it as of a full disk.
+    let limited = "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\"";
+    let broker = Broker::run(
+        Command::new("sh")
+            .args(["-c", limited, env!("CARGO_BIN_EXE_rewire")])
+            .args(["broker", "--listen", "tcp://127.0.0.1:0", "--data"])
+            .arg(folder.path()),
+    );
+    let address = broker.uri.clone();
+    let sent = rewire()
+        .args(["send", &address, "Q", "--count", "20000", "--size", "1024", "--json"])
+        .args(["--mode", "pipelined", "--log"])
+        .arg(&log)
+        .output()
+        .unwrap();
+    assert_eq!(sent.status.code(), Some(1));
+    let said = String::from_utf8(sent.stderr).unwrap();
+    assert!(said.contains("the store"), "{said}");
+    let confirmed: Vec<u64> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line["outcome"] == "confirmed")
+        .map(|line| line["seq"].as_u64().unwrap())
+        .collect();
+    assert!(!confirmed.is_empty());
+    drop(broker);
+    let broker = Broker::start(&address, folder.path());
+    let log = folder.path().join("received.jsonl");
+    let received = rewire()
+        .args(["receive", &broker.uri, "Q", "--idle-timeout", "2s", "--json", "--log"])
+        .arg(&log)
+        .output()
+        .unwrap();
+    assert_eq!(json(&received)["duplicates"], 0);
+    let stored: std::collections::BTreeSet<u64> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap()
+        })
+        .collect();
+    let lost: Vec<&u64> = confirmed.iter().filter(|seq| !stored.contains(seq)).collect();
+    assert!(lost.is_empty(), "answered and not stored: {lost:?}");
+}
+
+#[test]
 fn who_waits_for_each_answer_loses_nothing_either_when_it_is_killed() {
     kill_while_sending("sync", 120);
 }

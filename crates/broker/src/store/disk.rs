@@ -341,7 +341,10 @@ impl Store for DiskStore {
         for sequence in sequences {
             let key = message_key(place, *sequence);
             let record = messages.get(key.as_slice()).map_err(failed)?;
-            loaded.push(record.map(|record| decode_record(record.value())).transpose()?);
+            let decoded = record.map(|record| decode_record(record.value())).transpose();
+            loaded.push(decoded.map_err(|StoreError(problem)| {
+                StoreError(format!("message {sequence} of {place} cannot be read: {problem}"))
+            })?);
         }
         Ok(loaded)
     }

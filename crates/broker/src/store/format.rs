@@ -43,17 +43,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Command> {
 }
 
 /// What a message's record begins with, so that a broker need not read more of it when it starts: its priority,
-/// when it expires, and bytes of its body and properties.
+/// when it expires, and bytes of its body and properties. Then comes the checksum of the rest.
 const HEAD: usize = 1 + 8 + 8;
+const CHECKSUM: usize = 4;
 
 /// The record of a message.
 pub(super) fn encode_message(message: &Message) -> Result<Vec<u8>> {
     let StoredMessage { priority, expiration, bytes, .. } = StoredMessage::of(0, message);
-    let mut record = Vec::with_capacity(HEAD + bytes + 256);
+    let rest = encode(&Command::Message(Box::new(message.clone())))?;
+    let mut record = Vec::with_capacity(HEAD + CHECKSUM + rest.len());
     record.extend(priority.to_be_bytes());
     record.extend(expiration.to_be_bytes());
     record.extend((bytes as u64).to_be_bytes());
-    record.extend(encode(&Command::Message(Box::new(message.clone())))?);
+    record.extend(crc32fast::hash(&rest).to_be_bytes());
+    record.extend(rest);
     Ok(record)
 }
 
@@ -70,7 +73,12 @@ pub(super) fn read_head(sequence: u64, record: &[u8]) -> Result<StoredMessage> {
 
 /// The message of a record.
 pub(super) fn decode_record(record: &[u8]) -> Result<Arc<Message>> {
-    decode_message(record.get(HEAD..).ok_or_else(|| broken("a message"))?)
+    let rest = record.get(HEAD..).and_then(|rest| rest.split_first_chunk::<CHECKSUM>());
+    let (checksum, message) = rest.ok_or_else(|| broken("a message"))?;
+    if crc32fast::hash(message) != u32::from_be_bytes(*checksum) {
+        return Err(StoreError("its checksum is wrong".to_owned()));
+    }
+    decode_message(message)
 }
 
 fn decode_message(bytes: &[u8]) -> Result<Arc<Message>> {

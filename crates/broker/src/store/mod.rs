@@ -10,6 +10,7 @@ mod disk;
 mod format;
 mod memory;
 
+use std::fmt;
 use std::sync::Arc;
 
 use rewire_protocol::{Destination, Message, ProducerId, Str, SubscriptionInfo, XaTransactionId};
@@ -35,6 +36,17 @@ pub enum Place {
     Queue(Destination),
     /// For a durable subscription.
     Subscription(SubscriptionKey),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(queue) => queue.fmt(f),
+            Self::Subscription(SubscriptionKey { client_id, name }) => {
+                write!(f, "the durable subscription {name} of {client_id}")
+            }
+        }
+    }
 }
 
 /// One change of what is stored.
