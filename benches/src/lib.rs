@@ -1,5 +1,6 @@
 //! What the side-by-side measurements are made of: one room a measurement.
 
+pub mod broker;
 pub mod codec;
 mod probe;
 mod proc;
