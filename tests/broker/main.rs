@@ -5,6 +5,7 @@
 mod decisions;
 mod everyday;
 mod failover;
+mod hostile;
 mod policies;
 mod testkit;
 mod tls;

@@ -38,6 +38,13 @@ pub struct BrokerConfig {
     pub expire_messages_period: Duration,
     /// How long a client that was refused has before it is hung up. Default 2 s, as Java's.
     pub refusal_delay: Duration,
+    /// How long a client has to introduce itself once its link is open. Default 30 s, as Java's
+    /// `connectAttemptTimeout`.
+    pub connect_attempt_timeout: Duration,
+    /// How long a consumer of a topic may take nothing while producers wait for the memory of what waits
+    /// for it; then it is ended. Default 30 s, as Java's `abortSlowConsumerStrategy`, without which a
+    /// consumer there stops its producers for as long as it likes.
+    pub max_slow_duration: Duration,
     /// What is allowed.
     pub limits: BrokerLimits,
 }
@@ -60,6 +67,8 @@ impl Default for BrokerConfig {
             persistent: false,
             expire_messages_period: Duration::from_secs(30),
             refusal_delay: Duration::from_secs(2),
+            connect_attempt_timeout: Duration::from_secs(30),
+            max_slow_duration: Duration::from_secs(30),
             limits: BrokerLimits::default(),
         }
     }
@@ -80,6 +89,8 @@ impl fmt::Debug for BrokerConfig {
             .field("persistent", &self.persistent)
             .field("expire_messages_period", &self.expire_messages_period)
             .field("refusal_delay", &self.refusal_delay)
+            .field("connect_attempt_timeout", &self.connect_attempt_timeout)
+            .field("max_slow_duration", &self.max_slow_duration)
             .field("limits", &self.limits)
             .finish()
     }
@@ -104,7 +115,11 @@ pub struct BrokerLimits {
     pub transaction_memory: usize,
     /// Bytes of messages that wait for memory, of one link, before it is not read any more. Default 1 MiB.
     pub held_bytes: usize,
-    /// Connections. Default 10,000.
+    /// Bytes that wait to be written to clients, all together. Each of `n` links has one `n`th of it, at
+    /// least 32 KiB and at most 1 MiB, before nothing more is dispatched to it, and four times that before
+    /// it is read no more; one that still takes nothing is cut. Default 256 MiB.
+    pub outgoing_bytes: usize,
+    /// Connections. A client that is one too many is told so. Default 10,000.
     pub connections: usize,
     /// Sessions, producers, consumers and open transactions of one connection, each. Default 10,000.
     pub per_connection: usize,
@@ -139,6 +154,7 @@ impl Default for BrokerLimits {
             unstored_memory: 16 << 20,
             transaction_memory: 64 << 20,
             held_bytes: 1 << 20,
+            outgoing_bytes: 256 << 20,
             connections: 10_000,
             per_connection: 10_000,
             destinations: 100_000,

@@ -25,6 +25,8 @@ impl BrokerCore {
     /// A link is open. Java: the broker introduces itself before it has heard anything.
     pub(super) fn on_opened(&mut self, link: LinkId, peer: String, url: &str) {
         self.registry.links.insert(link, Link::new(peer));
+        let due = after(self.now.instant, self.config.connect_attempt_timeout);
+        self.timers.set(due, Timer::Introduction(link));
         let info = BrokerInfo {
             broker_id: Some(BrokerId { value: Some(self.config.id.as_str().into()) }),
             broker_url: Some(url.into()),

@@ -2,11 +2,20 @@
 
 use std::collections::VecDeque;
 
-use rewire_protocol::Message;
+use rewire_protocol::{ConsumerControl, ConsumerId, Message};
 
-use super::BrokerCore;
 use super::io::{Event, LinkId, Output};
+use super::keys::SubKey;
 use super::reference::size;
+use super::subscription::{Seen, Subscription};
+use super::timers::Timer;
+use super::{BrokerCore, after};
+
+/// `RemoveInfo`: nothing was delivered.
+const NOT_DELIVERED: i64 = -1;
+/// The part of the limit that what cannot wait may go beyond it: messages of transactions, and of
+/// connections that are over.
+const SLACK: usize = 4;
 
 /// The memory all messages take together, and the links whose messages wait for some.
 #[derive(Debug)]
@@ -18,11 +27,20 @@ pub(super) struct Memory {
     waiting: VecDeque<LinkId>,
     /// Whether some was freed since those that wait were last looked at.
     freed: bool,
+    /// Whether consumers that take nothing are about to be looked for.
+    watched: bool,
 }
 
 impl Memory {
     pub(super) const fn new(limit: usize, of_destination: usize) -> Self {
-        Self { used: 0, limit, of_destination, waiting: VecDeque::new(), freed: false }
+        Self {
+            used: 0,
+            limit,
+            of_destination,
+            waiting: VecDeque::new(),
+            freed: false,
+            watched: false,
+        }
     }
 
     #[cfg(feature = "testkit")]
@@ -59,31 +77,44 @@ impl Memory {
     const fn is_full(&self, of_destination: usize, limit: usize) -> bool {
         self.used >= self.limit || of_destination >= limit
     }
+
+    /// Whether even what cannot wait is more than there is room for.
+    pub(super) const fn is_exhausted(&self, of_destination: usize, limit: usize) -> bool {
+        self.used >= self.limit.saturating_add(self.limit / SLACK)
+            || of_destination >= limit.saturating_add(limit / SLACK)
+    }
 }
 
 impl BrokerCore {
     /// Whether a message has to wait for memory. Transactions are taken in and counted by themselves.
     pub(super) fn has_to_wait(&self, message: &Message) -> bool {
-        let Some(destination) = &message.destination else { return false };
-        if self.find_stored(message) {
-            // The store takes it, and memory holds no more of its queue than a page.
-            return self.memory.is_full(0, usize::MAX)
-                || self.unstored.bytes() >= self.config.limits.unstored_memory;
+        if message.destination.is_none() {
+            return false;
         }
+        let is_behind = || self.unstored.bytes() >= self.config.limits.unstored_memory;
+        let (bytes, limit) = self.room(message);
+        self.memory.is_full(bytes, limit) || self.find_stored(message) && is_behind()
+    }
+
+    /// What waits at a message's destination and counts, and how much may.
+    fn room(&self, message: &Message) -> (usize, usize) {
+        // What the store takes does not count: memory holds no more of its queue than a page.
+        let counts = message.destination.as_ref().filter(|_| !self.find_stored(message));
+        let Some(destination) = counts else { return (0, usize::MAX) };
         let (bytes, policy) = match (
             self.destinations.find_queue(destination),
             self.destinations.find_topic(destination),
         ) {
             (Some(queue), _) => (queue.bytes, &queue.policy),
             (None, Some(topic)) => (topic.bytes, &topic.policy),
-            (None, None) => return self.memory.is_full(0, usize::MAX),
+            (None, None) => return (0, usize::MAX),
         };
         let limit = if policy.producer_flow_control {
             policy.memory_limit.unwrap_or(self.memory.of_destination)
         } else {
             usize::MAX
         };
-        self.memory.is_full(bytes, limit)
+        (bytes, limit)
     }
 
     /// Whether the queue that a message goes to has it in the store.
@@ -106,6 +137,52 @@ impl BrokerCore {
         if entry.held_bytes > self.config.limits.held_bytes && !entry.paused {
             entry.paused = true;
             self.outputs.push_back(Output::Pause(link));
+        }
+        self.watch_slow_consumers();
+    }
+
+    /// Has a look at those for whom messages of topics wait, and another one when they had time to take
+    /// some.
+    fn watch_slow_consumers(&mut self) {
+        if std::mem::replace(&mut self.memory.watched, true) {
+            return;
+        }
+        for sub in self.subs.values_mut() {
+            sub.stream.seen = sub.deliveries;
+        }
+        self.timers.set(after(self.now.instant, self.config.max_slow_duration), Timer::Slow);
+    }
+
+    /// Ends consumers of topics that have taken nothing since they were looked at while producers waited.
+    pub(super) fn on_slow_timeout(&mut self) {
+        self.memory.watched = false;
+        if self.memory.waiting.is_empty() {
+            return;
+        }
+        let is_slow = |sub: &&Subscription| {
+            let is_of_topic = |seen: &Seen| matches!(seen, Seen::Here(Some(_), _));
+            let holds = sub.stream.pending.iter().any(is_of_topic);
+            holds && sub.deliveries == sub.stream.seen
+        };
+        let mut slow: Vec<(SubKey, LinkId, ConsumerId)> = self
+            .subs
+            .values()
+            .filter(is_slow)
+            .map(|sub| (sub.key, sub.link, sub.consumer_id.clone()))
+            .collect();
+        slow.sort_by_key(|(key, ..)| *key);
+        for (key, link, consumer_id) in slow {
+            let peer = self.registry.links.get(&link).map(|link| link.peer.clone());
+            let reason = format!("{consumer_id} took nothing while producers waited for it");
+            self.event(Event::Refused { peer: peer.unwrap_or_default(), reason });
+            // Java: the client is told to end it, and hears no more of it in any case.
+            let (consumer_id, close) = (Some(consumer_id), true);
+            let control = ConsumerControl { consumer_id, close, ..ConsumerControl::default() };
+            self.transmit(link, control);
+            self.remove_consumer(key, NOT_DELIVERED);
+        }
+        if !self.memory.waiting.is_empty() {
+            self.watch_slow_consumers();
         }
     }
 
@@ -133,6 +210,11 @@ impl BrokerCore {
             let Some(entry) = self.registry.links.get_mut(&link) else { break };
             let Some(message) = entry.held.pop_front() else { break };
             entry.held_bytes = entry.held_bytes.saturating_sub(size(&message));
+            let (bytes, limit) = self.room(&message);
+            if force && self.memory.is_exhausted(bytes, limit) {
+                // Java: "Connection closed, send aborted."
+                continue;
+            }
             self.take_in(link, message);
         }
         if let Some(entry) = self.registry.links.get_mut(&link)

@@ -90,6 +90,8 @@ pub(super) struct Stream {
     pub(super) discarded: usize,
     /// Whether more than it was sent ahead waits for it.
     pub(super) is_slow: bool,
+    /// How many messages the consumer had been sent when it was last asked whether it takes any.
+    pub(super) seen: u64,
     /// Whether its end is still to be told: that of browsing.
     pub(super) ends: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::io::{LinkId, Output};
+use super::io::{Event, LinkId, Output};
 use super::keys::SubKey;
 use super::subscription::{Until, Window};
 use super::{BrokerCore, after};
@@ -15,6 +15,10 @@ pub(super) enum Timer {
     Pull(SubKey),
     /// A client that was refused has had time to hear why.
     HangUp(LinkId),
+    /// A client has had time to introduce itself.
+    Introduction(LinkId),
+    /// Producers have waited for memory for a while: consumers that take nothing are looked for.
+    Slow,
     /// Queues are searched for messages that have expired.
     /// So often.
     Sweep(Duration),
@@ -55,11 +59,23 @@ impl BrokerCore {
                         self.outputs.push_back(Output::HangUp(link));
                     }
                 }
+                Timer::Introduction(link) => self.on_introduction_timeout(link),
+                Timer::Slow => self.on_slow_timeout(),
                 Timer::Sweep(period) => {
                     self.sweep(period);
                     self.timers.set(after(self.now.instant, period), timer);
                 }
             }
+        }
+    }
+
+    fn on_introduction_timeout(&mut self, link: LinkId) {
+        let Some(entry) = self.registry.links.get(&link) else { return };
+        if entry.connection.is_none() && !entry.refused {
+            let peer = entry.peer.clone();
+            let reason = "it did not introduce itself in time".to_owned();
+            self.event(Event::Refused { peer, reason });
+            self.outputs.push_back(Output::HangUp(link));
         }
     }
 

@@ -152,6 +152,10 @@ impl BrokerCore {
         sequence: Option<i64>,
     ) -> Result<(), BrokerError> {
         let Some(id) = message.transaction_id.take() else { return Ok(()) };
+        if self.memory.is_exhausted(0, usize::MAX) {
+            let problem = "no memory is left for messages of transactions";
+            return Err(BrokerError::new(ErrorKind::ResourceAllocation, problem));
+        }
         let limit = self.config.limits.transaction_memory;
         let State::Active { sends, bytes } = &mut self.active_transaction(&id)?.state else {
             return Ok(());

@@ -148,26 +148,25 @@ impl BrokerBuilder {
         }
         let (listeners, listening) = self.bind().await?;
         self.config.id = unique_id(&self.config.name);
-        let (writer, stored, recovered) = match self.store.take() {
-            None => (None, None, Recovered::default()),
+        let (store, recovered) = match self.store.take() {
+            None => (None, Recovered::default()),
             Some(mut store) => {
                 self.config.persistent = true;
                 // Reading it may take a while, and belongs to no runtime's thread.
                 let read = tokio::task::spawn_blocking(move || (store.recover(), store)).await;
                 let (recovered, store) = read.map_err(|error| StoreError(error.to_string()))?;
                 let recovered = recovered?;
-                let (writer, stored) = Writer::start(store).map_err(StartError::Thread)?;
-                (Some(writer), Some(stored), recovered)
+                (Some(Writer::start(store).map_err(StartError::Thread)?), recovered)
             }
         };
         let (mode, follow) = watch::channel(Mode::Run);
         let (inbox, reports) = mpsc::channel(INBOX);
         let (orders, asked) = mpsc::channel(ORDERS);
-        let limit = self.config.limits.connections;
+        let (limit, outgoing) = (self.config.limits.connections, self.config.limits.outgoing_bytes);
         let clock = Clock::new();
         let core = BrokerCore::new(clock.now(), self.config, recovered);
         #[cfg_attr(not(feature = "testkit"), expect(unused_mut, reason = "nobody watches it"))]
-        let mut owner = Owner::new(core, clock, reports, asked, follow, writer, stored);
+        let mut owner = Owner::new(core, clock, reports, asked, follow, store, outgoing);
         #[cfg(feature = "testkit")]
         owner.watched_by(self.watch);
         let owner = tokio::spawn(owner.run(listening, inbox, limit));

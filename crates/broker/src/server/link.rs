@@ -1,20 +1,22 @@
 //! A socket with its protocol machine: bytes to commands and back, nothing decided.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rewire_protocol::{Command, Limits, LinkConfig, LinkCore, LinkEvent, Message};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 
-use super::outbox::{Batch, Control, Outbox};
+use super::outbox::{Batch, Control, Outbox, Share};
 use super::owner::{Report, linger};
 use super::{Mode, left, now, sleep_until};
 use crate::core::LinkId;
 
-/// Bytes that wait for the socket before no more is taken from the owner.
-const MAX_BACKLOG: usize = 256 << 10;
+/// The largest frame of who has not introduced himself.
+const STRANGER: usize = 64 << 10;
+/// How long a link that asks and does not read what it is answered may take nothing.
+const STALL: Duration = Duration::from_secs(30);
 
 /// What a link is given to begin with.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub(super) struct LinkTask {
     pub(super) is_secure: bool,
     pub(super) inbox: mpsc::Sender<Report>,
     pub(super) mode: watch::Receiver<Mode>,
+    pub(super) share: Share,
 }
 
 /// A link at work.
@@ -44,6 +47,8 @@ struct Link {
     batches: Option<mpsc::Receiver<Batch>>,
     control: Option<watch::Receiver<Control>>,
     was_paused: bool,
+    /// Since when it has taken nothing, while it was to.
+    choked: Option<Instant>,
     /// Whether the owner knows of it.
     is_open: bool,
     /// Whether the owner has nothing more to send.
@@ -96,6 +101,7 @@ impl LinkTask {
             batches: None,
             control: None,
             was_paused: false,
+            choked: None,
             is_open: false,
             is_closing: false,
             end: None,
@@ -185,7 +191,11 @@ impl Link {
             // Who is not listened to cannot be blamed for silence.
             self.core.pause_reading(now(), is_paused);
         }
-        let due = [self.core.poll_timeout(), self.end].into_iter().flatten().min();
+        let is_choked = self.control.as_ref().is_some_and(|control| control.borrow().choked);
+        self.choked = is_choked.then(|| self.choked.unwrap_or_else(now));
+        let stalled = self.choked.map(|since| since + STALL);
+        let due = [self.core.poll_timeout(), self.end, stalled].into_iter().flatten().min();
+        let max_backlog = self.task.share.relieved();
         let Self { task, core, out, written, unflushed, reports, batches, control, .. } = self;
         let waiting = out.get(*written..).unwrap_or_default();
         tokio::select! {
@@ -204,7 +214,7 @@ impl Link {
                 Ok(Some(count)) => Ok(Happened::Wrote(count)),
                 Err(error) => Err(End::Lost(error.to_string())),
             },
-            batch = next(batches), if backlog < MAX_BACKLOG => Ok(Happened::Batch(batch)),
+            batch = next(batches), if backlog < max_backlog => Ok(Happened::Batch(batch)),
             () = steered(control) => Ok(Happened::Steered),
             read = reader.read_buf(core.read_buffer()), if !is_paused => match read {
                 Ok(count) => Ok(Happened::Read(count)),
@@ -230,13 +240,16 @@ impl Link {
         let read = loop {
             match self.core.poll_event(now()) {
                 Ok(Some(LinkEvent::Command(mut command))) => {
-                    if let Command::Message(message) = &mut command {
-                        detach(message);
+                    match &mut command {
+                        Command::Message(message) => detach(message),
+                        Command::ConnectionInfo(_) => self.core.allow_frames(usize::MAX),
+                        _ => {}
                     }
                     commands.push(command);
                 }
                 Ok(Some(LinkEvent::Opened { .. })) => {
-                    let (outbox, batches, control) = Outbox::new();
+                    self.core.allow_frames(STRANGER);
+                    let (outbox, batches, control) = Outbox::new(self.task.share.clone());
                     (self.batches, self.control) = (Some(batches), Some(control));
                     self.is_open = true;
                     let LinkTask { id, peer, url, .. } = &self.task;
@@ -270,11 +283,12 @@ impl Link {
     fn on_wrote(&mut self, count: usize) {
         self.core.on_written(now(), count);
         self.written += count;
+        self.choked = None;
         if self.written == self.out.len() {
             self.out.clear();
             self.written = 0;
         }
-        if self.backlog() < MAX_BACKLOG {
+        if self.backlog() < self.task.share.relieved() {
             self.report_written();
         }
     }
@@ -289,7 +303,8 @@ impl Link {
 
     fn on_timeout(&mut self) -> Result<(), String> {
         let now = now();
-        if self.end.is_some_and(|end| end <= now) {
+        let stalled = self.choked.is_some_and(|since| since + STALL <= now);
+        if stalled || self.end.is_some_and(|end| end <= now) {
             return Err("it did not take what was to be sent to it".to_owned());
         }
         if self.core.poll_timeout().is_some_and(|due| due <= now) {

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::link::LinkTask;
+use super::outbox::Share;
 use super::owner::Report;
 use super::tls::{Handshake, Tls};
 use super::{Mode, left, now, sleep_until};
@@ -36,8 +37,10 @@ pub(super) struct Door {
     pub(super) mode: watch::Receiver<Mode>,
     pub(super) next_link: Arc<AtomicU64>,
     pub(super) open: Arc<AtomicUsize>,
-    /// How many sockets may be open.
+    /// How many sockets may be open. More than connections: a client that is one too many is told so by
+    /// the core, and who has not introduced himself takes nobody's place.
     pub(super) limit: usize,
+    pub(super) share: Share,
 }
 
 /// Counts one socket for as long as it is open.
@@ -104,6 +107,7 @@ impl Listener {
                 url: self.uri.clone(),
                 inbox: door.inbox.clone(),
                 mode: door.mode.clone(),
+                share: door.share.clone(),
             };
             tokio::spawn(async move {
                 match handshake {

@@ -1,25 +1,62 @@
 //! `Outbox`: what waits to be written to one link, as its owner sees it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use tokio::sync::{mpsc, watch};
 
 use crate::core::Outgoing;
 
 /// Batches that may be on their way to a link.
 pub(super) const BATCHES: usize = 8;
-/// Bytes that wait for a link before nothing more is dispatched to it.
-const CONGESTED: usize = 1 << 20;
-/// Bytes at which it is dispatched to again.
-const RELIEVED: usize = 256 << 10;
-/// Bytes of answers that wait for a link before it is read no more.
-const CHOKED: usize = 8 << 20;
+/// Bytes that wait for a link before nothing more is dispatched to it, at most and at least.
+const MOST: usize = 1 << 20;
+const LEAST: usize = 32 << 10;
+/// The part of them at which it is dispatched to again, and of which bytes are on their way to the socket.
+const RELIEVED: usize = 4;
+/// So many times as much of answers may wait before a link is read no more.
+const CHOKED: usize = 4;
 /// What each thing to send counts beside the body of its message.
 const OVERHEAD: usize = 128;
+
+/// How many bytes may wait for each link: the more links there are, the fewer.
+#[derive(Clone, Debug)]
+pub(super) struct Share(Arc<AtomicUsize>);
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(MOST)))
+    }
+}
+
+impl Share {
+    /// So many links share so many bytes from now on.
+    pub(super) fn divide(&self, bytes: usize, links: usize) {
+        self.0.store((bytes / links.max(1)).clamp(LEAST, MOST), Ordering::Relaxed);
+    }
+
+    /// Bytes that wait for a link before nothing more is dispatched to it.
+    pub(super) fn congested(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Bytes at which it is dispatched to again; bytes that may be on their way to its socket.
+    pub(super) fn relieved(&self) -> usize {
+        self.congested() / RELIEVED
+    }
+
+    fn choked(&self) -> usize {
+        self.congested() * CHOKED
+    }
+}
 
 /// What a link is told beside what it is to send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Control {
     /// Read no more for now.
     pub(super) paused: bool,
+    /// It asks and does not read what it is answered: it has to read soon.
+    pub(super) choked: bool,
     /// Write what waits, then close.
     pub(super) hang_up: bool,
 }
@@ -37,6 +74,7 @@ pub(super) struct Batch {
 pub(super) struct Outbox {
     /// Gone when nothing more is to be sent.
     sender: Option<mpsc::Sender<Batch>>,
+    share: Share,
     control: watch::Sender<Control>,
     waiting: Vec<Outgoing>,
     waiting_bytes: usize,
@@ -49,11 +87,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Batch>, watch::Receiver<Control>) {
+    pub(super) fn new(share: Share) -> (Self, mpsc::Receiver<Batch>, watch::Receiver<Control>) {
         let (sender, batches) = mpsc::channel(BATCHES);
         let (control, follow) = watch::channel(Control::default());
         let outbox = Self {
             sender: Some(sender),
+            share,
             control,
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -109,8 +148,8 @@ impl Outbox {
     }
 
     fn steer(&self) {
-        let choked = self.waiting_bytes + self.unwritten > CHOKED;
-        let control = Control { paused: self.paused || choked, hang_up: self.closing };
+        let choked = self.waiting_bytes + self.unwritten > self.share.choked();
+        let control = Control { paused: self.paused || choked, choked, hang_up: self.closing };
         self.control.send_if_modified(|current| {
             let changed = *current != control;
             *current = control;
@@ -121,7 +160,8 @@ impl Outbox {
     /// Whether the link has just become congested, or has just been relieved.
     pub(super) fn poll_congestion(&mut self) -> Option<bool> {
         let bytes = self.waiting_bytes + self.unwritten;
-        let congested = if self.congested { bytes > RELIEVED } else { bytes > CONGESTED };
+        let (share, was) = (&self.share, self.congested);
+        let congested = bytes > if was { share.relieved() } else { share.congested() };
         (congested != std::mem::replace(&mut self.congested, congested)).then_some(congested)
     }
 }
@@ -135,8 +175,17 @@ mod tests {
     }
 
     #[test]
+    fn the_more_links_there_are_the_less_may_wait_for_each() {
+        let share = Share::default();
+        for (links, congested) in [(0, MOST), (100, MOST), (1000, 268_435), (10_000, LEAST)] {
+            share.divide(256 << 20, links);
+            assert_eq!(share.congested(), congested, "{links}");
+        }
+    }
+
+    #[test]
     fn a_link_that_takes_nothing_is_congested_then_read_no_more_and_then_relieved() {
-        let (mut outbox, mut batches, control) = Outbox::new();
+        let (mut outbox, mut batches, control) = Outbox::new(Share::default());
         let mut congested_at = None;
         for count in 1.. {
             outbox.push(answer());
@@ -145,10 +194,11 @@ mod tests {
                 congested_at = Some(count);
             }
             if control.borrow().paused {
+                assert!(control.borrow().choked);
                 break;
             }
         }
-        assert_eq!(congested_at, Some(CONGESTED / OVERHEAD + 1));
+        assert_eq!(congested_at, Some(MOST / OVERHEAD + 1));
         let mut relieved = false;
         while let Ok(batch) = batches.try_recv() {
             outbox.on_written(batch.bytes);
@@ -160,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_handed_on_before_a_link_is_hung_up() {
-        let (mut outbox, mut batches, control) = Outbox::new();
+        let (mut outbox, mut batches, control) = Outbox::new(Share::default());
         for _ in 0..=BATCHES {
             outbox.push(answer());
             outbox.flush();

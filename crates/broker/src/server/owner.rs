@@ -10,13 +10,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::listener::{Door, Listener};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Share};
 use super::writer::{Answer, Stored, Writer};
 use super::{Clock, Mode, Order, left, now, sleep_until};
 use crate::core::{BrokerCore, Event, Input, LinkId, Output, Ticket};
 
 /// Reports taken in before what they brought is handed on: a burst is one batch for each link.
 const MAX_BURST: usize = 256;
+/// Sockets beyond the limit of connections whose clients have not introduced themselves, or are told that
+/// they are too many; at least, and a quarter of that limit otherwise.
+const STRANGERS: usize = 64;
 /// How long a stop may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,9 @@ pub(super) struct Owner {
     /// Up to where the store has answered.
     settled: Ticket,
     outboxes: HashMap<LinkId, Outbox>,
+    /// What each of them may hold, of how much in all.
+    share: Share,
+    outgoing_bytes: usize,
     /// Links for which something waits that did not before.
     touched: Vec<LinkId>,
     #[cfg(feature = "testkit")]
@@ -57,9 +63,10 @@ impl Owner {
         reports: mpsc::Receiver<Report>,
         orders: mpsc::Receiver<Order>,
         mode: watch::Receiver<Mode>,
-        writer: Option<Writer>,
-        stored: Option<mpsc::Receiver<Stored>>,
+        store: Option<(Writer, mpsc::Receiver<Stored>)>,
+        outgoing_bytes: usize,
     ) -> Self {
+        let (writer, stored) = store.unzip();
         Self {
             core,
             clock,
@@ -70,6 +77,8 @@ impl Owner {
             stored,
             settled: Ticket(0),
             outboxes: HashMap::new(),
+            share: Share::default(),
+            outgoing_bytes,
             touched: Vec::new(),
             #[cfg(feature = "testkit")]
             watch: super::probe::Watch::default(),
@@ -93,7 +102,8 @@ impl Owner {
             mode: self.mode.clone(),
             next_link: Arc::new(AtomicU64::new(1)),
             open: Arc::new(AtomicUsize::new(0)),
-            limit,
+            limit: limit.saturating_add((limit / 4).max(STRANGERS)),
+            share: self.share.clone(),
         };
         let mut tasks = JoinSet::new();
         for listener in listeners {
@@ -164,6 +174,7 @@ impl Owner {
                 #[cfg(feature = "testkit")]
                 let url = self.watch.published.clone().unwrap_or(url);
                 self.outboxes.insert(link, outbox);
+                self.share.divide(self.outgoing_bytes, self.outboxes.len());
                 self.input(Input::Opened { link, peer, url });
                 if *self.mode.borrow() != Mode::Run {
                     self.hang_up(link);
@@ -184,6 +195,7 @@ impl Owner {
             }
             Report::Closed(link) => {
                 self.outboxes.remove(&link);
+                self.share.divide(self.outgoing_bytes, self.outboxes.len());
                 self.input(Input::Closed(link));
             }
         }

@@ -196,13 +196,40 @@ async fn clients_that_talk_nonsense_are_hung_up_and_the_others_served() {
 }
 
 #[tokio::test]
-async fn one_socket_too_many_is_closed_and_the_next_is_not_when_one_has_gone() {
+async fn who_has_not_introduced_himself_is_not_let_to_say_much() {
+    let broker = start().await;
+    let mut bad = Peer::dial(&broker).await;
+    assert_eq!(bad.next().await.unwrap().name(), "BrokerInfo");
+    // The beginning of a frame of 1 MiB is enough.
+    let sent = bad.stream.write_all(&[0, 0x10, 0, 0, 1]).await;
+    assert!(sent.is_ok() && bad.next().await.is_none());
+    let mut good = Peer::connect(&broker, "good").await;
+    assert_eq!(good.ask(message("good", 1, "Q", 1 << 20)).await, "Response");
+}
+
+#[tokio::test]
+async fn one_client_too_many_is_told_so_and_the_next_is_not_when_one_has_gone() {
     let listen = Broker::builder().listen("tcp://127.0.0.1:0");
-    let broker = listen.configure(|config| config.limits.connections = 1).start().await.unwrap();
+    let few = listen.configure(|config| {
+        config.limits.connections = 1;
+        config.refusal_delay = Duration::ZERO;
+    });
+    let broker = few.start().await.unwrap();
     let first = Peer::connect(&broker, "a").await;
     let mut second = Peer::dial(&broker).await;
+    assert_eq!(second.next().await.unwrap().name(), "BrokerInfo");
+    let connection_id = Some(ConnectionId::new("b"));
+    let info =
+        ConnectionInfo { client_id: Some("b".into()), connection_id, ..ConnectionInfo::default() };
+    assert_eq!(second.ask(info).await, "ExceptionResponse");
     assert!(second.next().await.is_none());
-    drop(first);
+    // Sockets whose clients say nothing have places of their own, and not without end.
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(Peer::dial(&broker).await);
+    }
+    assert!(Peer::dial(&broker).await.next().await.is_none());
+    drop((first, silent));
     tokio::time::timeout(SOON, async {
         loop {
             let mut third = Peer::dial(&broker).await;

@@ -264,11 +264,12 @@ fn read_limits(
     mut table: Table<'_>,
     limits: &mut BrokerLimits,
 ) -> Result<Option<usize>, SettingsError> {
-    let bytes: [(&'static str, &mut usize); 7] = [
+    let bytes: [(&'static str, &mut usize); 8] = [
         ("memory", &mut limits.memory),
         ("destinationMemory", &mut limits.destination_memory),
         ("transactionMemory", &mut limits.transaction_memory),
         ("heldBytes", &mut limits.held_bytes),
+        ("outgoingBytes", &mut limits.outgoing_bytes),
         ("recentBytes", &mut limits.recent_bytes),
         ("allRecentBytes", &mut limits.all_recent_bytes),
         ("maxFrameSize", &mut 0),

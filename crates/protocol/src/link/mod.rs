@@ -221,6 +221,17 @@ impl LinkCore {
         }
     }
 
+    /// Refuses frames of more than so many bytes from here on, until it is said again: a peer that is not
+    /// known yet has little to say. Never more than what was agreed on, which `usize::MAX` leaves.
+    ///
+    /// Nothing before the handshake is done.
+    pub fn allow_frames(&mut self, bytes: usize) {
+        if let State::Open(open) = &mut self.state {
+            open.decoder.allow_frames(bytes);
+            self.frames.set_max_frame_size(open.decoder.max_frame_size());
+        }
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -6,7 +6,7 @@ mod silence;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::{MAX_VERSION, WireFormatInfo};
+use crate::{MAX_VERSION, Message, WireFormatInfo};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -210,6 +210,28 @@ fn a_peer_that_has_just_introduced_itself_is_asked_nothing() {
         carry(&mut a, &mut b, second);
         assert!(b.poll_event(second).unwrap().is_none());
         assert_eq!(b.outgoing_len(), 0, "what it is asked it answers");
+    }
+}
+
+#[test]
+fn a_peer_that_is_not_known_yet_has_less_to_say_prefixed_or_not() {
+    for prefixed in [true, false] {
+        let (mut a, mut b, now) =
+            pair(|config| config.offer.size_prefix_disabled = Some(!prefixed));
+        let large =
+            |size: usize| Message { content: Some(vec![0; size].into()), ..Message::default() };
+        b.allow_frames(1000);
+        a.send(&large(500).into()).unwrap();
+        carry(&mut a, &mut b, now);
+        assert!(matches!(b.poll_event(now), Ok(Some(LinkEvent::Command(_)))), "{prefixed}");
+        b.allow_frames(usize::MAX);
+        a.send(&large(5000).into()).unwrap();
+        carry(&mut a, &mut b, now);
+        assert!(matches!(b.poll_event(now), Ok(Some(LinkEvent::Command(_)))), "{prefixed}");
+        b.allow_frames(1000);
+        a.send(&large(5000).into()).unwrap();
+        carry(&mut a, &mut b, now);
+        assert!(matches!(b.poll_event(now), Err(LinkError::Malformed(_))), "{prefixed}");
     }
 }
 

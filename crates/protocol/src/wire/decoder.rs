@@ -19,6 +19,8 @@ use crate::wire::reader::{Fault, Reader};
 pub struct Decoder {
     format: WireFormat,
     limits: Limits,
+    /// What is let in for now, if that is less.
+    for_now: usize,
     cache: Option<ReadCache>,
 }
 
@@ -26,7 +28,8 @@ impl Decoder {
     /// A decoder with an empty cache, for a connection that has just agreed on `format`.
     #[must_use]
     pub fn new(format: WireFormat, limits: Limits) -> Self {
-        Self { format, limits, cache: format.cache_slots.map(ReadCache::new) }
+        let cache = format.cache_slots.map(ReadCache::new);
+        Self { format, limits, for_now: usize::MAX, cache }
     }
 
     /// The format in force.
@@ -35,10 +38,17 @@ impl Decoder {
         &self.format
     }
 
-    /// The largest frame that is let in: the lower of the limit and what was negotiated.
+    /// The largest frame that is let in: the lower of the limit and what was negotiated, and of what is
+    /// [allowed for now](Self::allow_frames).
     #[must_use]
     pub fn max_frame_size(&self) -> usize {
-        self.limits.max_frame_size.min(self.format.frame_limit())
+        self.limits.max_frame_size.min(self.format.frame_limit()).min(self.for_now)
+    }
+
+    /// Lets in frames of no more than so many bytes from here on, until it is said again. `usize::MAX`
+    /// leaves it to the limit and to what was negotiated.
+    pub const fn allow_frames(&mut self, bytes: usize) {
+        self.for_now = bytes;
     }
 
     /// Reads one frame, given without its size prefix. `None` is Java's null command.

@@ -128,3 +128,14 @@ fn a_command_that_only_a_broker_sends_is_refused() {
     let dispatch = rewire_protocol::MessageDispatch::default();
     assert_eq!(lab.tell(1, dispatch), ["1 < error IllegalStateException"]);
 }
+
+#[test]
+fn a_client_that_does_not_introduce_itself_in_time_is_hung_up() {
+    let mut lab = Lab::new();
+    lab.open(1);
+    lab.open(2);
+    lab.ask(2, info(2));
+    assert!(lab.wait(Duration::from_millis(29_999)).is_empty());
+    assert_eq!(lab.wait(Duration::from_millis(1)), ["1 hang up"]);
+    assert!(lab.wait(Duration::from_secs(60)).is_empty());
+}

@@ -92,3 +92,68 @@ fn one_destination_too_many_is_refused() {
     let refused = lab.ask(1, message(1, 2, queue("R")));
     assert_eq!(refused, ["1 < refused 7 ResourceAllocationException"]);
 }
+
+#[test]
+fn connections_that_end_do_not_fill_memory_without_end() {
+    let mut lab = Lab::with(|config| config.limits.memory = 8 * 1024);
+    for link in 1..=20 {
+        lab.client(link);
+        lab.send_many(link, 5, &queue("Q"));
+        lab.close(link);
+    }
+    assert_eq!(lab.pending(&queue("Q")), 10);
+    assert_eq!(lab.core.memory_used(), 10 * 1024);
+}
+
+#[test]
+fn connections_that_end_do_not_take_the_memory_of_other_destinations() {
+    let mut lab = small();
+    for link in 11..=20 {
+        lab.client(link);
+        lab.send_many(link, 4, &queue("Q"));
+        lab.close(link);
+    }
+    lab.consume(1, 1, queue("Q"));
+    assert!(lab.pending(&queue("Q")) + lab.in_flight(&queue("Q")) <= 3);
+    assert_eq!(
+        lab.ask(2, message(2, 1, queue("R"))),
+        Vec::<String>::new(),
+        "3 are everything here"
+    );
+    lab.ack(1, 1, MessageAck::STANDARD, "11.1", "11.2");
+    assert_eq!(lab.in_flight(&queue("Q")), 1);
+    assert_eq!(lab.pending(&queue("R")), 1);
+}
+
+#[test]
+fn transactions_do_not_fill_memory_without_end() {
+    let mut lab = Lab::with(|config| config.limits.memory = 8 * 1024);
+    lab.client(1);
+    lab.tell(1, transactions::begin(1, 1));
+    let transaction_id = Some(transactions::local(1, 1));
+    let said: Vec<String> = (1..=11)
+        .flat_map(|n| {
+            let message = message(1, n, queue("Q"));
+            lab.tell(1, Message { transaction_id: transaction_id.clone(), ..message })
+        })
+        .collect();
+    assert_eq!(said, ["1 < error ResourceAllocationException"]);
+}
+
+#[test]
+fn a_topics_consumer_that_takes_nothing_while_producers_wait_for_it_is_ended() {
+    let mut lab = small();
+    lab.client(3);
+    // One is slow, the other takes nothing.
+    for link in [2, 3] {
+        lab.ask(link, ConsumerInfo { prefetch_size: 1, ..consumer(link, 1, topic("T")) });
+    }
+    lab.send_many(1, 2, &topic("T"));
+    let said = (3..=4).map(|n| lab.ask(1, message(1, n, topic("T")))).collect::<Vec<_>>();
+    assert_eq!(said.concat(), Vec::<String>::new(), "they wait");
+    assert!(lab.wait(Duration::from_secs(29)).is_empty());
+    lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1");
+    let said = lab.wait(Duration::from_secs(1));
+    assert_eq!(said[..2], ["3 < ConsumerControl", "1 < done 7"], "{said:?}");
+    assert_eq!(lab.core.stats(&topic("T")).unwrap().consumers, 1);
+}
