@@ -29,11 +29,20 @@ pub(crate) fn run(arguments: &[String]) -> Done {
         let corpus = format!("fuzz/corpus/{target}");
         std::fs::create_dir_all(root().join(&corpus))
             .map_err(|error| format!("{corpus}: {error}"))?;
-        let mut command = nightly(["fuzz", "run", target, &corpus, "fuzz/seeds", "--"]);
+        let mut command = nightly(["fuzz", "run", target, &corpus, seeds(target), "--"]);
         command.arg("-max_len=4096").arg(format!("-max_total_time={}", asked.seconds));
         chore::run(command)?;
     }
     Ok(())
+}
+
+/// What a target begins with: frames, unless it reads something else.
+fn seeds(target: &str) -> &'static str {
+    match target {
+        "commands" => "fuzz/sequences",
+        "selectors" => "fuzz/selectors",
+        _ => "fuzz/seeds",
+    }
 }
 
 fn parse(arguments: &[String]) -> Done<Asked> {

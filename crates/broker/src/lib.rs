@@ -10,6 +10,8 @@
 //! - `testkit`: what tests of applications need, behind the feature `testkit`.
 
 pub mod core;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod selector;
 #[cfg(feature = "tokio")]
 mod server;

@@ -204,6 +204,12 @@ impl BrokerCore {
         self.advise(&of_kind("MessageDiscarded", destination), copy.into(), &properties, None);
     }
 
+    /// A message of this destination went to the dead letter queue.
+    pub(super) fn advise_dead(&mut self, destination: &Destination, message: &Message) {
+        let copy = Message { content: None, ..message.clone() };
+        self.advise(&of_kind("MessageDLQd", destination), copy.into(), &[], None);
+    }
+
     /// Tells a consumer of advisories what there is already.
     fn replay(&mut self, target: &ConsumerId, members: &[Destination]) {
         let covers = |topic: &str| {

@@ -56,6 +56,10 @@ impl BrokerCore {
         {
             let dead = dead_letter(&reference.message, queue, cause);
             self.route(dead, home, &mut work);
+            if let Some(queue) = self.destinations.peek(key) {
+                let from = queue.destination.clone();
+                self.advise_dead(&from, &reference.message);
+            }
         }
         self.submit(work);
     }

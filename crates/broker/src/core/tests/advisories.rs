@@ -124,3 +124,14 @@ fn nobody_is_told_when_that_is_switched_off() {
     lab.ask(1, temporary_advisories(1));
     assert_eq!(lab.ask(1, make()), ["1 < done 7"]);
 }
+
+#[test]
+fn what_goes_to_the_dead_letter_queue_is_told_of() {
+    let mut lab = Lab::clients(1..=1);
+    lab.consume(1, 1, queue("Q"));
+    lab.consume(1, 2, advisory("MessageDLQd.>"));
+    lab.send(1, 1, queue("Q"));
+    lab.tell(1, Message { persistent: false, ..message(1, 2, queue("Q")) });
+    let told = lab.ack(1, 1, MessageAck::POISON, "1.1", "1.2");
+    assert_eq!(told, ["1 < MessageDLQd.Queue.Q: ActiveMQMessage to c1:1:2"]);
+}
