@@ -5,6 +5,7 @@ mod examples;
 mod fuzz;
 mod interop;
 mod leftovers;
+mod package;
 mod sim;
 mod wall;
 
@@ -18,6 +19,7 @@ usage: cargo xtask CHORE
   fuzz [--seconds N] [--list] [TARGET..] every fuzz target, or these, N seconds each (30)
   sim [--seeds N [--from S]] [--seed S [--trace]]
                                          the failover core in virtual worlds: many, or one line by line
+  package                                what would be published can be packed, and says what it is
   wall                                   what a crate must not depend on, it does not depend on";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "examples" if rest.is_empty() => examples::run(),
         "fuzz" => fuzz::run(rest),
         "sim" => sim::run(rest),
+        "package" if rest.is_empty() => package::run(),
         "wall" if rest.is_empty() => wall::run(),
         _unknown => {
             eprintln!("{USAGE}");
