@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::consumer::buffer::Dispatched;
 use crate::consumer::core::Ack;
+use crate::consumer::seen::Seen;
 use crate::consumer::{ConsumerShared, Origin};
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -90,6 +91,14 @@ impl Delivery {
         Self { message, redelivery_counter, origin, consumer, in_hand }
     }
 
+    /// Marks it as redelivered when its consumer had it before a failover.
+    pub(crate) fn mark(&mut self, seen: &mut Seen) {
+        let id = self.message.headers().message_id.as_ref();
+        if id.is_some_and(|id| seen.hand_out(self.origin.link, id)) {
+            self.redelivery_counter = self.redelivery_counter.max(1);
+        }
+    }
+
     /// The message.
     #[must_use]
     pub const fn message(&self) -> &Message {
@@ -104,13 +113,13 @@ impl Delivery {
         std::mem::replace(&mut self.message, Message::text(""))
     }
 
-    /// Whether the broker knows that it was delivered before.
+    /// Whether it was delivered before, as far as the broker and this consumer know.
     #[must_use]
     pub const fn is_redelivered(&self) -> bool {
         self.redelivery_counter > 0
     }
 
-    /// How often it was delivered before, as far as the broker knows.
+    /// How often it was delivered before, as far as the broker knows; 1 where only this consumer knows.
     #[must_use]
     pub const fn redelivery_counter(&self) -> i32 {
         self.redelivery_counter

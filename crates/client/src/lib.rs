@@ -32,7 +32,7 @@
 //!   broker. A broker that keeps its store recognises what it has already.
 //! - What a consumer was sent and has not acknowledged comes again. What it had been sent and not handed
 //!   out yet is dropped first. So a message may come twice, and then says so:
-//!   [`Delivery::is_redelivered`], as far as the broker knows.
+//!   [`Delivery::is_redelivered`], as far as the broker and the consumer know.
 //! - A [`TransactedSession`] that has only sent goes on; one that has received is rolled back, and says so.
 //! - Only what is in doubt at the very end is reported so: [`ErrorKind::InDoubt`].
 //! - Why it took as long as it did says [`Event::Incident`], one record each time; printed, it is a text.

@@ -5,6 +5,7 @@ mod builder;
 pub(crate) mod core;
 pub(crate) mod hands;
 pub(crate) mod redelivery;
+pub(crate) mod seen;
 pub(crate) mod unacknowledged;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use self::builder::ConsumerBuilder;
 use self::buffer::{Batch, Buffer, Dispatched, Next};
 use self::core::{Ack, AckCore};
 use self::hands::Settled;
+use self::seen::Seen;
 use self::unacknowledged::{Delivered, Unacknowledged, poison_cause};
 use crate::connection::router::RouteChange;
 use crate::connection::{after, chance, now_ms};
@@ -39,7 +41,8 @@ use crate::transaction::{Gone, Work};
 ///
 /// After a failover it goes on by itself. What the lost broker had sent and was not handed out yet is
 /// dropped, because it comes again. What was handed out and whose acknowledgement did not arrive comes
-/// again too: a message may come twice.
+/// again too: a message may come twice. The consumer that had it then marks it as redelivered, also where its
+/// broker does not know any more; it remembers 2,048 messages.
 ///
 /// Dropped, it is removed at the broker, which gives what was not acknowledged to others. In the modes
 /// that acknowledge by themselves the message handed out last counts as done, unless the thread panics.
@@ -63,6 +66,8 @@ pub struct Consumer {
     patience: Option<Pin<Box<Sleep>>>,
     /// A message that is handed out once `outgoing` is done.
     held: Option<Delivery>,
+    /// What was handed out.
+    seen: Seen,
     is_over: bool,
     /// Whether the broker was asked for a message since somebody began to wait for no longer than a time.
     has_asked: bool,
@@ -88,6 +93,7 @@ impl Consumer {
             outgoing: None,
             patience: None,
             held: None,
+            seen: Seen::default(),
             is_over: false,
             has_asked: false,
             is_declared: false,
@@ -212,7 +218,8 @@ impl Consumer {
                 ready!(outgoing.as_mut().poll(cx));
                 self.outgoing = None;
             }
-            if let Some(delivery) = self.held.take() {
+            if let Some(mut delivery) = self.held.take() {
+                delivery.mark(&mut self.seen);
                 return Poll::Ready(Came::Message(delivery));
             }
             if self.is_over {

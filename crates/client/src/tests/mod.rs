@@ -236,8 +236,13 @@ async fn after_a_failover_what_was_not_handed_out_is_dropped_and_old_acknowledge
 
     let (number, new) = next(&mut consumer).await;
     assert_eq!(number, 1);
+    // The broker does not know that it was handed out before; the consumer does.
+    assert!(!old.is_redelivered() && new.is_redelivered());
+    assert_eq!(new.redelivery_counter(), 1);
     assert_eq!(old.ack().await.unwrap(), AckOutcome::Stale);
     assert_eq!(new.ack().await.unwrap(), AckOutcome::Sent);
+    let (number, dropped_before) = next(&mut consumer).await;
+    assert!(number == 2 && !dropped_before.is_redelivered());
     assert_eq!(ack(&mut broker).await, (MessageAck::INDIVIDUAL, 1, 1, 1));
 }
 
