@@ -3,6 +3,7 @@
 mod failover;
 mod faults;
 mod java;
+mod matrix;
 mod security;
 mod watch;
 
@@ -46,6 +47,13 @@ impl Log {
         }
         self.lines += fresh.iter().filter(|byte| **byte == b'\n').count();
         self.lines
+    }
+
+    /// Every whole line there is by now.
+    fn read_so_far(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
 
     /// Every line, once its writer has ended.

@@ -1,6 +1,7 @@
 //! A real ActiveMQ broker in a JVM of its own, to be killed, held and brought back.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,6 +204,21 @@ impl ActiveMqOptions {
         ActiveMq { options: self, port, running: Some(running), data }
     }
 
+    /// Starts a broker whose store is another's, which runs: it waits for that one's end. Its port is free
+    /// now, and taken when its turn comes.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no port left.
+    #[must_use]
+    pub fn start_slave(self) -> Slave {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let port = free.expect("a port is free").port();
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let running = begin(&self, port, data.path());
+        Slave { options: self, port, running, data }
+    }
+
     /// The broker's name, which a network of brokers needs to be distinct.
     #[must_use]
     pub fn name(self, name: &str) -> Self {
@@ -289,17 +305,54 @@ impl ActiveMqOptions {
     }
 }
 
+/// A broker that waits for the store it shares with another: it accepts no connection before that one is gone.
+#[derive(Debug)]
+pub struct Slave {
+    options: ActiveMqOptions,
+    port: u16,
+    running: Running,
+    data: TempDir,
+}
+
+impl Slave {
+    /// Where it will accept connections.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until it has the store, and accepts connections.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    #[must_use]
+    pub fn take_over(mut self) -> ActiveMq {
+        await_ready(&mut self.running);
+        let Self { options, port, running, data } = self;
+        ActiveMq { options, port, running: Some(running), data }
+    }
+}
+
 fn launch(options: &ActiveMqOptions, port: u16, data: &Path) -> (Running, u16) {
-    let mut running = Java::program("Broker")
+    let mut running = begin(options, port, data);
+    let port = await_ready(&mut running);
+    (running, port)
+}
+
+fn begin(options: &ActiveMqOptions, port: u16, data: &Path) -> Running {
+    Java::program("Broker")
         .jvm("-Xmx512m")
         .jvm("-XX:TieredStopAtLevel=1")
         .arg(format!("--port={port}"))
         .arg(format!("--data={}", data.display()))
         .args(options.arguments.clone())
-        .start();
+        .start()
+}
+
+fn await_ready(running: &mut Running) -> u16 {
     let ready = running.json_with("ready", START);
-    let port = u16::try_from(count(&ready, "port")).expect("a port has sixteen bits");
-    (running, port)
+    u16::try_from(count(&ready, "port")).expect("a port has sixteen bits")
 }
 
 fn counters(stats: &Value) -> DestinationStats {

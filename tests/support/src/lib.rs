@@ -8,7 +8,7 @@ mod process;
 mod program;
 mod wait;
 
-pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats};
+pub use activemq::{ActiveMq, ActiveMqOptions, DestinationStats, Slave};
 pub use java::{Java, java_requirements};
 pub use message::{Body, JmsMessage, Received, Typed};
 pub use process::{Finished, Running};
