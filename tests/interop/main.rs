@@ -9,6 +9,7 @@ mod deadlines;
 mod farewells;
 mod jms;
 mod messages;
+mod partner;
 mod reference;
 mod secure;
 mod silence;
