@@ -26,6 +26,113 @@
 //! # }
 //! ```
 //!
+//! The rest of this page goes through it from the beginning. Coming from Java? `docs/coming-from-java.md` in the
+//! repository has JMS programs and ours side by side.
+//!
+//! # Connect
+//!
+//! A builder is awaited, and waits until a broker is there: with `failover:` for as long as the URI allows, which by
+//! default is for ever; with `tcp:` alone for one attempt. Every option of Java's failover transport is known, and one
+//! that is not is an error that names it.
+//!
+//! ```no_run
+//! use rewire::{Connection, Event};
+//!
+//! # async fn example() -> rewire::Result<()> {
+//! let connection = Connection::builder(
+//!     "failover:(tcp://a:61616,tcp://b:61616)?timeout=3000&startupMaxReconnectAttempts=5",
+//! )
+//! .credentials("billing", "secret")
+//! .listener(|event| {
+//!     if let Event::Interrupted { broker, cause } = event {
+//!         eprintln!("lost {broker}: {cause}");
+//!     }
+//! })
+//! .await?;
+//! let same = connection.clone(); // cheap: another handle on it
+//! # drop(same); Ok(()) }
+//! ```
+//!
+//! `ssl:` brokers need [`ConnectionBuilder::tls`] only where the platform's authorities are not enough. Passwords that
+//! change come from a [`CredentialsProvider`], which is asked on every attempt.
+//!
+//! # Send
+//!
+//! Three ways, by how much is waited for; all keep their order:
+//!
+//! ```no_run
+//! # use rewire::{Message, Producer};
+//! # async fn example(producer: Producer) -> rewire::Result<()> {
+//! // Until a broker has it, through any number of failovers.
+//! let id = producer.send("12 anvils").await?;
+//!
+//! // Until it is queued; the receipt says later that a broker has it. This is the fast way that loses nothing.
+//! let receipt = producer.enqueue(Message::text("13 anvils").priority(7)).await?;
+//! receipt.await?;
+//!
+//! // Until it is queued, and no more: what has left when a broker dies is lost.
+//! producer.send_async(Message::text("14 anvils").persistent(false)).await?;
+//! # drop(id); Ok(()) }
+//! ```
+//!
+//! Each message has exactly one outcome: confirmed, not sent, or in doubt. Messages are persistent unless they say
+//! otherwise; [`Message`] has properties, headers, and bodies that are text, bytes, maps or streams.
+//!
+//! # Receive
+//!
+//! A [`Consumer`] is a `Stream`, and begins when it is made. When a message counts as done is up to the session:
+//!
+//! | [`AckMode`] | done is | after a failover comes again |
+//! | --- | --- | --- |
+//! | [`Auto`](AckMode::Auto) | what was handed out when the next is asked for | at most the last few |
+//! | [`DupsOk`](AckMode::DupsOk) | the same, told the broker late and many at once | up to some hundred |
+//! | [`Individual`](AckMode::Individual) | each that [`Delivery::ack`] was called on | what was not acknowledged |
+//! | [`Client`](AckMode::Client) | all so far, when it is called on one | what was not acknowledged |
+//!
+//! A durable subscription keeps a topic's messages while nobody is there; a browser looks and takes nothing:
+//!
+//! ```no_run
+//! # use rewire::{Queue, Session, Topic};
+//! # async fn example(session: Session) -> rewire::Result<()> {
+//! let prices = session.consumer(&Topic::new("PRICES")).durable("prices").await?;
+//! let mut waiting = session.consumer(&Queue::new("ORDERS")).browse().await?;
+//! while let Some(seen) = waiting.next().await.transpose()? {
+//!     println!("{:?}", seen.message().body_text()?);
+//! }
+//! # drop(prices); Ok(()) }
+//! ```
+//!
+//! # Ask
+//!
+//! [`Session::requester`] sends questions and waits for their answers on a temporary queue:
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # async fn example(session: rewire::Session) -> rewire::Result<()> {
+//! let mut prices = session.requester(&rewire::Queue::new("PRICES")).await?;
+//! let answer = prices.request("12 anvils?", Duration::from_secs(5)).await?;
+//! # drop(answer); Ok(()) }
+//! ```
+//!
+//! # All or nothing
+//!
+//! What a [`TransactedSession`] sends and receives counts when its commit has succeeded. A commit whose broker died has
+//! a name, [`ErrorKind::InDoubt`]; one that was not done too, [`ErrorKind::RolledBack`]:
+//!
+//! ```no_run
+//! # use rewire::{Connection, ErrorKind, Queue};
+//! # async fn example(connection: Connection) -> rewire::Result<()> {
+//! let session = connection.transacted_session().await?;
+//! let producer = session.producer(&Queue::new("PACKED")).await?;
+//! producer.send("a parcel of 12 anvils").await?;
+//! match session.commit().await {
+//!     Ok(()) => {}
+//!     Err(error) if error.kind() == ErrorKind::RolledBack => {} // nothing was done: do it again
+//!     Err(error) => return Err(error),
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! # What a failover does
 //!
 //! - A [`send`](Producer::send) that waits for its answer goes on waiting, and is sent again to the next
