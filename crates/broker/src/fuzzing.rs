@@ -163,8 +163,12 @@ impl World {
                             inputs.push(Input::Loaded(load, messages));
                         }
                     }
-                    Output::Pause(_) | Output::Resume(_) | Output::HangUp(_) | Output::Event(_) => {
-                    }
+                    Output::Pause(_)
+                    | Output::Resume(_)
+                    | Output::HangUp(_)
+                    | Output::Introduce(..)
+                    | Output::Unbridge(_)
+                    | Output::Event(_) => {}
                 }
             }
         }

@@ -3,12 +3,14 @@
 //! It behaves on the wire as ActiveMQ does, starts in milliseconds, and several run in one process.
 //!
 //! - [`core`]: the machine that decides; no socket, no clock, no disk.
+//! - [`cluster`]: other brokers, and what clients are told of them; the same.
 //! - [`selector`]: which messages a consumer wants.
 //! - [`store`]: what survives a broker, and where it is kept.
 //! - `settings`: the broker as a TOML file describes it, behind the feature of that name.
 //! - `server`: the shell with the sockets, behind the default feature `tokio`: [`Broker`].
 //! - `testkit`: what tests of applications need, behind the feature `testkit`.
 
+pub mod cluster;
 pub mod core;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -3,8 +3,8 @@
 //! An advisory is made only if somebody listens. What it says is what ActiveMQ's `AdvisoryBroker` says.
 
 use rewire_protocol::{
-    Command, ConnectionId, ConsumerId, ConsumerInfo, Destination, DestinationInfo, DestinationKind,
-    Message, Primitive, PrimitiveMap, ProducerInfo, RemoveInfo, Str,
+    BrokerInfo, Command, ConnectionId, ConsumerId, ConsumerInfo, Destination, DestinationInfo,
+    DestinationKind, Message, Primitive, PrimitiveMap, ProducerInfo, RemoveInfo, Str,
 };
 
 use super::BrokerCore;
@@ -75,6 +75,19 @@ impl BrokerCore {
 
     pub(super) fn advise_connection_removed(&mut self, id: &ConnectionId) {
         self.advise("Connection", removal(id.clone()), &[], None);
+    }
+
+    /// A broker is linked to this one, by whom, or is not any more.
+    pub(super) fn tell_bridge(
+        &mut self,
+        info: BrokerInfo,
+        accepted: Option<bool>,
+        target: Option<&ConsumerId>,
+    ) {
+        let mut properties = vec![("started", Primitive::Boolean(accepted.is_some()))];
+        // Java: whether this end was asked for it.
+        properties.extend(accepted.map(|by| ("createdByDuplex", Primitive::Boolean(by))));
+        self.advise("NetworkBridge", info.into(), &properties, target);
     }
 
     pub(super) fn advise_destination(
@@ -230,6 +243,11 @@ impl BrokerCore {
                     let add = DestinationInfo::ADD;
                     self.tell_destination(&destination, by.as_ref(), add, Some(target));
                 }
+            }
+        }
+        if covers("NetworkBridge") {
+            for (info, is_accepted) in self.cluster.linked() {
+                self.tell_bridge(info, Some(is_accepted), Some(target));
             }
         }
         let prefix = |kind: &str| format!("{ADVISORY_PREFIX}{kind}.");

@@ -94,6 +94,9 @@ impl BrokerCore {
                 if let Some(connection) = key.and_then(|key| self.registry.connection(key)) {
                     connection.info.fault_tolerant |= control.fault_tolerant;
                 }
+                if let Some(key) = key.filter(|_| control.fault_tolerant) {
+                    self.cluster.on_movable(key.0);
+                }
                 done
             }
             Command::ShutdownInfo(_) => {
@@ -102,8 +105,9 @@ impl BrokerCore {
             }
             // Whatever was asked to be flushed was, when it was answered.
             Command::FlushCommand(_) | Command::KeepAliveInfo(_) => done,
-            // A bridge introduces itself: the broker has no use for it yet.
-            Command::BrokerInfo(_) | Command::BrokerSubscriptionInfo(_) => done,
+            Command::BrokerInfo(info) => self.on_broker_info(link, info).map(|()| Done::Yes),
+            // A bridge says what it is subscribed to: nothing is forwarded yet.
+            Command::BrokerSubscriptionInfo(_) => done,
             // A client has heard something that it does not like.
             Command::ConnectionError(_)
             | Command::Response(_)

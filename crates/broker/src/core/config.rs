@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::policies::Policies;
 use super::rights::Right;
+use crate::cluster::ClusterConfig;
 
 /// Who the broker is, and how it behaves.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ pub struct BrokerConfig {
     /// for it; then it is ended. Default 30 s, as Java's `abortSlowConsumerStrategy`, without which a
     /// consumer there stops its producers for as long as it likes.
     pub max_slow_duration: Duration,
+    /// Other brokers, and what clients are told of them.
+    pub cluster: ClusterConfig,
     /// What is allowed.
     pub limits: BrokerLimits,
 }
@@ -69,6 +72,7 @@ impl Default for BrokerConfig {
             refusal_delay: Duration::from_secs(2),
             connect_attempt_timeout: Duration::from_secs(30),
             max_slow_duration: Duration::from_secs(30),
+            cluster: ClusterConfig::default(),
             limits: BrokerLimits::default(),
         }
     }
@@ -91,6 +95,7 @@ impl fmt::Debug for BrokerConfig {
             .field("refusal_delay", &self.refusal_delay)
             .field("connect_attempt_timeout", &self.connect_attempt_timeout)
             .field("max_slow_duration", &self.max_slow_duration)
+            .field("cluster", &self.cluster)
             .field("limits", &self.limits)
             .finish()
     }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rewire_protocol::{
-    BrokerId, BrokerInfo, ConnectionControl, ConnectionInfo, ProducerId, ProducerInfo, RemoveInfo,
-    SessionId, SessionInfo, Str,
+    ConnectionInfo, ProducerId, ProducerInfo, RemoveInfo, SessionId, SessionInfo, Str,
 };
 
 use super::error::{BrokerError, ErrorKind};
@@ -15,6 +14,7 @@ use super::registry::{Connection, Link, Producer};
 use super::rights::Operation;
 use super::timers::Timer;
 use super::{BrokerCore, after};
+use crate::cluster::{NewClient, Via};
 
 /// Java: the session that a connection itself consumes advisories with.
 const OWN_SESSION: i64 = -1;
@@ -24,15 +24,10 @@ const DELIVERED_UNKNOWN: i64 = -2;
 impl BrokerCore {
     /// A link is open. Java: the broker introduces itself before it has heard anything.
     pub(super) fn on_opened(&mut self, link: LinkId, peer: String, url: &str) {
-        self.registry.links.insert(link, Link::new(peer));
+        self.registry.links.insert(link, Link::new(peer, url.to_owned()));
         let due = after(self.now.instant, self.config.connect_attempt_timeout);
         self.timers.set(due, Timer::Introduction(link));
-        let info = BrokerInfo {
-            broker_id: Some(BrokerId { value: Some(self.config.id.as_str().into()) }),
-            broker_url: Some(url.into()),
-            broker_name: Some(self.config.name.as_str().into()),
-            ..BrokerInfo::default()
-        };
+        let info = self.cluster.greeting(url);
         self.transmit(link, info);
     }
 
@@ -119,18 +114,24 @@ impl BrokerCore {
         let peer = self.registry.links.get(&link).map(|link| link.peer.clone()).unwrap_or_default();
         self.event(Event::Connected { client_id: client_id.to_string(), peer });
         self.advise_connection(key);
+        self.on_admitted(link);
         Ok(())
     }
 
     /// What a client hears once it is let in. Java: whoever says that it can be managed.
     pub(super) fn greet(&mut self, link: LinkId) {
-        let connection = self.registry.of_link(link).and_then(|key| self.registry.connection(key));
-        if connection.is_some_and(|connection| connection.info.manageable) {
-            let control = ConnectionControl {
-                connected_brokers: Some(Str::EMPTY),
-                reconnect_to: Some(Str::EMPTY),
-                ..ConnectionControl::default()
+        let Some(key) = self.registry.of_link(link) else { return };
+        let Some(connection) = self.registry.connections.get(&key) else { return };
+        let Some(entry) = self.registry.links.get(&link) else { return };
+        if connection.info.manageable {
+            let client = NewClient {
+                link,
+                address: entry.url.clone(),
+                client_id: connection.client_id.to_string(),
+                is_movable: connection.info.fault_tolerant,
+                moves_in_order: entry.moves_in_order,
             };
+            let control = self.cluster.on_client(self.now.instant, key.0, client);
             self.transmit(link, control);
         }
     }
@@ -153,6 +154,7 @@ impl BrokerCore {
             self.end_connection(key, DELIVERED_UNKNOWN);
         }
         self.registry.links.remove(&link);
+        self.cluster.on_peer_lost(self.now.instant, Via::Accepted(link));
     }
 
     /// Everything of a connection ends: what is undone comes first, then what goes back to queues.
@@ -174,6 +176,7 @@ impl BrokerCore {
             self.remove_producer(key, producer);
         }
         self.drop_temporary(temporary);
+        self.cluster.on_client_gone(self.now.instant, key.0);
         if let Some(connection) = self.registry.remove(key) {
             self.event(Event::Disconnected { client_id: connection.client_id.to_string() });
             self.advise_connection_removed(&connection.id);
@@ -274,8 +277,14 @@ impl BrokerCore {
         self.advise_producer_removed(&producer.info);
     }
 
-    /// The broker stops: everybody is hung up.
+    /// The broker stops: everybody is hung up, when clients that can be told where to go had time to.
     pub(super) fn on_stop(&mut self) {
+        if !self.cluster.on_stop(self.now.instant) {
+            self.hang_all_up();
+        }
+    }
+
+    pub(super) fn hang_all_up(&mut self) {
         let mut links: Vec<LinkId> = self.registry.links.keys().copied().collect();
         links.sort_unstable();
         for link in links {

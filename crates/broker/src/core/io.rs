@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rewire_protocol::{Command, ConsumerId, Destination, Message, MessageDispatch};
+use rewire_protocol::{BrokerInfo, Command, ConsumerId, Destination, Message, MessageDispatch};
 
+use crate::cluster::BridgeId;
 use crate::store::{Place, StoreWrite};
 
 /// Names a link: one socket, from its handshake to its end.
@@ -41,6 +42,17 @@ pub enum Input {
         /// The address clients of this listener reach the broker under.
         url: String,
     },
+    /// What the other end of a link says of the program that it is, before anything else comes over it.
+    Introduced {
+        /// Which.
+        link: LinkId,
+        /// The name of the program: `ActiveMQ`, `Rewire`.
+        provider: String,
+    },
+    /// A broker that was dialled says who it is, or how it is now.
+    Peer(BridgeId, Box<BrokerInfo>),
+    /// The link to a broker that was dialled is over. It is dialled again.
+    PeerLost(BridgeId),
     /// A command came over a link.
     Received(LinkId, Command),
     /// A link is over.
@@ -57,7 +69,8 @@ pub enum Input {
     StoreFailed(String),
     /// The time asked for has come.
     Timeout,
-    /// The broker is to stop.
+    /// The broker is to stop. Links are hung up at once, or when clients had time to go where they were told
+    /// to: [`poll_timeout`](super::BrokerCore::poll_timeout) counts until the last is.
     Stop,
 }
 
@@ -73,6 +86,11 @@ pub enum Output {
     Resume(LinkId),
     /// Write what waits for a link, then close it.
     HangUp(LinkId),
+    /// Introduce this broker to one that was dialled, or say anew how it is. The last word replaces those
+    /// that have not been sent.
+    Introduce(BridgeId, Box<BrokerInfo>),
+    /// Hang up what was dialled, and dial it no more: it leads back here.
+    Unbridge(BridgeId),
     /// Make these writes, all or none.
     Store(Ticket, Vec<StoreWrite>),
     /// Read the messages with these numbers, of this place. All writes that were answered are to be seen.
@@ -166,4 +184,28 @@ pub enum Event {
     },
     /// The store has failed.
     StoreFailed(String),
+    /// A broker has joined the cluster.
+    Joined {
+        /// Its name.
+        name: String,
+        /// Where clients reach it.
+        address: String,
+    },
+    /// A broker has left the cluster, or is about to.
+    Left {
+        /// Its name.
+        name: String,
+    },
+    /// A broker is not taken into the cluster.
+    PeerRefused {
+        /// Who is at the other end, or which of those that were dialled.
+        peer: String,
+        /// Why.
+        reason: String,
+    },
+    /// What was dialled leads back to this broker, and is dialled no more.
+    Loop {
+        /// Who is at the other end, or which of those that were dialled.
+        peer: String,
+    },
 }

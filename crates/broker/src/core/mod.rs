@@ -12,6 +12,7 @@
 //! - `acks`, `pull`: what consumers say and ask;
 //! - `transactions`: what is done together or not at all;
 //! - `durable`: subscriptions that outlive their consumers; `persist`: the store's side of it all;
+//! - `peers`: what the [`cluster`](crate::cluster) hears of this broker's links, and says to them;
 //! - `audit`: what is known of producers; `advisory`: what is told of all this;
 //! - `drill`: what only a test can do to it.
 
@@ -34,6 +35,7 @@ mod loads;
 mod memory;
 mod names;
 mod pages;
+mod peers;
 mod persist;
 mod policies;
 mod pull;
@@ -73,6 +75,7 @@ use self::reference::Reference;
 use self::registry::Registry;
 use self::timers::Timers;
 use self::transactions::Transaction;
+use crate::cluster::{Cluster, ClusterMember};
 use crate::store::{Recovered, SubscriptionKey};
 
 /// The broker. See the [module](self).
@@ -90,6 +93,7 @@ pub struct BrokerCore {
     unstored: Unstored,
     loads: Loads,
     timers: Timers,
+    cluster: Cluster,
     /// The number of the last message.
     sequence: u64,
     /// The number of the last advisory.
@@ -140,6 +144,7 @@ impl BrokerCore {
         let mut core = Self {
             departed: Departed::new(limits.producer_audits),
             memory: Memory::new(limits.memory, limits.destination_memory),
+            cluster: Cluster::new(now.instant, config.cluster.clone(), &config.id, &config.name),
             config,
             now,
             registry: Registry::default(),
@@ -174,6 +179,9 @@ impl BrokerCore {
         self.fire_timers();
         match input {
             Input::Opened { link, peer, url } => self.on_opened(link, peer, &url),
+            Input::Introduced { link, provider } => self.on_introduced(link, &provider),
+            Input::Peer(bridge, info) => self.on_dialed_peer(bridge, &info),
+            Input::PeerLost(bridge) => self.on_dialed_peer_lost(bridge),
             Input::Received(link, command) => self.on_command(link, command),
             Input::Closed(link) => self.on_closed(link),
             Input::Congested(link) => self.on_congested(link, true),
@@ -184,6 +192,7 @@ impl BrokerCore {
             Input::Timeout => {}
             Input::Stop => self.on_stop(),
         }
+        self.say_to_cluster();
         self.bury_expired();
         self.release_held();
         Outputs(self.outputs.drain(..))
@@ -192,7 +201,12 @@ impl BrokerCore {
     /// When the core wants to be called with [`Input::Timeout`], if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.cluster.poll_timeout()).min()
+    }
+
+    /// The brokers of the cluster as this one knows them, itself first.
+    pub fn cluster(&self) -> impl Iterator<Item = ClusterMember> + '_ {
+        self.cluster.view()
     }
 
     /// What a queue or topic holds; none when there is no such destination.

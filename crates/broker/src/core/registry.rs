@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rewire_protocol::{
-    ConnectionId, ConnectionInfo, Destination, Message, ProducerInfo, Str, TransactionId,
+    BrokerInfo, ConnectionId, ConnectionInfo, Destination, Message, ProducerInfo, Str,
+    TransactionId,
 };
 
 use super::audit::ProducerAudit;
@@ -16,6 +17,12 @@ pub(super) struct Link {
     /// Who is at the other end, for people.
     pub(super) peer: String,
     pub(super) connection: Option<ConnectionKey>,
+    /// What program it is that is at the other end is this broker's own client.
+    pub(super) moves_in_order: bool,
+    /// Where clients reach the broker that came to the same listener.
+    pub(super) url: String,
+    /// What a broker at the other end says of itself, before it is let in.
+    pub(super) broker: Option<Box<BrokerInfo>>,
     pub(super) congested: bool,
     /// Whether it is not read for now.
     pub(super) paused: bool,
@@ -29,10 +36,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) const fn new(peer: String) -> Self {
+    pub(super) const fn new(peer: String, url: String) -> Self {
         Self {
             peer,
             connection: None,
+            moves_in_order: false,
+            url,
+            broker: None,
             congested: false,
             paused: false,
             refused: false,

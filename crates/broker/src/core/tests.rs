@@ -283,6 +283,8 @@ fn show(output: &Output) -> Option<String> {
         Output::Pause(LinkId(link)) => format!("{link} pause"),
         Output::Resume(LinkId(link)) => format!("{link} resume"),
         Output::HangUp(LinkId(link)) => format!("{link} hang up"),
+        Output::Introduce(bridge, _) => format!("bridge {} < BrokerInfo", bridge.0),
+        Output::Unbridge(bridge) => format!("bridge {} is over", bridge.0),
         Output::Store(..) | Output::Load(..) | Output::Event(_) => return None,
     })
 }

@@ -51,6 +51,9 @@ impl Timers {
 
 impl BrokerCore {
     pub(super) fn fire_timers(&mut self) {
+        if self.cluster.poll_timeout().is_some_and(|due| due <= self.now.instant) {
+            self.cluster.on_timeout(self.now.instant);
+        }
         while let Some((at, timer)) = self.timers.take_due(self.now.instant) {
             match timer {
                 Timer::Pull(key) => self.on_pull_timeout(key, at),
