@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rewire_broker::cluster::{ClusterFilter, NetworkConnector};
 use rewire_broker::testkit::Direction;
 
 use crate::bench::BenchArgs;
@@ -150,21 +151,21 @@ pub(crate) struct BrokerArgs {
     /// Keep persistent messages and durable subscriptions in this folder
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     pub(crate) data: Option<PathBuf>,
-    /// Tell clients of the cluster's brokers (not there yet)
+    /// Tell clients which other brokers there are
     #[arg(long)]
     pub(crate) update_cluster_clients: bool,
-    /// Spread clients over the cluster's brokers (not there yet)
+    /// Spread clients over the brokers of the cluster
     #[arg(long)]
     pub(crate) rebalance_cluster_clients: bool,
-    /// Tell clients of brokers that leave (not there yet)
+    /// Tell clients to forget brokers that are gone
     #[arg(long)]
     pub(crate) update_cluster_clients_on_remove: bool,
-    /// Of which brokers to tell (not there yet)
+    /// Tell clients only of brokers whose whole name one of these expressions matches: 'east-.*,west-1'
     #[arg(long, value_name = "REGEX")]
-    pub(crate) update_cluster_filter: Option<String>,
-    /// Other brokers to connect to (not there yet)
+    pub(crate) update_cluster_filter: Option<ClusterFilter>,
+    /// Be one cluster with other brokers: static:(tcp://b:61616,tcp://c:61616); may be repeated
     #[arg(long, value_name = "URI")]
-    pub(crate) network_connector: Vec<String>,
+    pub(crate) network_connector: Vec<NetworkConnector>,
 }
 
 /// A user with its password, which is not shown.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use rewire_broker::settings::{ClusterSettings, NetworkConnectorSettings, Settings, StoreSettings};
+use rewire_broker::settings::{Settings, StoreSettings};
 use rewire_broker::{DiskStore, ListenerConfig, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,32 +72,15 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
     for user in args.users {
         settings.config.users.insert(user.name, user.password);
     }
-    let cluster = &mut settings.cluster;
-    cluster.update_cluster_clients |= args.update_cluster_clients;
-    cluster.rebalance_cluster_clients |= args.rebalance_cluster_clients;
-    cluster.update_cluster_clients_on_remove |= args.update_cluster_clients_on_remove;
+    let cluster = &mut settings.config.cluster;
+    cluster.update_clients |= args.update_cluster_clients;
+    cluster.rebalance_clients |= args.rebalance_cluster_clients;
+    cluster.update_clients_on_remove |= args.update_cluster_clients_on_remove;
     if args.update_cluster_filter.is_some() {
-        cluster.update_cluster_filter = args.update_cluster_filter;
+        cluster.filter = args.update_cluster_filter;
     }
     if !args.network_connector.is_empty() {
-        let connectors = args.network_connector.into_iter();
-        cluster.network_connectors = connectors.map(NetworkConnectorSettings::new).collect();
+        cluster.connectors = args.network_connector;
     }
-    refuse_what_is_not_there(&settings.cluster)?;
     Ok(settings)
-}
-
-/// A setting that has no effect must not look as if it had.
-fn refuse_what_is_not_there(cluster: &ClusterSettings) -> Result<(), Failure> {
-    let asked = [
-        ("updateClusterClients", cluster.update_cluster_clients),
-        ("rebalanceClusterClients", cluster.rebalance_cluster_clients),
-        ("updateClusterClientsOnRemove", cluster.update_cluster_clients_on_remove),
-        ("updateClusterFilter", cluster.update_cluster_filter.is_some()),
-        ("a network connector", !cluster.network_connectors.is_empty()),
-    ];
-    match asked.iter().find(|(_, given)| *given) {
-        Some((what, _)) => Err(Failure::usage(format!("{what} is not there yet"))),
-        None => Ok(()),
-    }
 }

@@ -156,6 +156,8 @@ impl fmt::Debug for ClusterFilter {
 #[derive(Clone)]
 pub struct NetworkConnector {
     links: Vec<FailoverUri>,
+    /// What its links are called at the other end.
+    pub(crate) name: Option<String>,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
 }
@@ -179,6 +181,7 @@ impl fmt::Debug for NetworkConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkConnector")
             .field("links", &self.links)
+            .field("name", &self.name)
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
@@ -222,7 +225,7 @@ impl FromStr for NetworkConnector {
             }
         };
         let (list, query) = split(rest.strip_prefix("//").unwrap_or(rest))?;
-        let mut connector = Self { links: Vec::new(), user: None, password: None };
+        let mut connector = Self { links: Vec::new(), name: None, user: None, password: None };
         let options = connector.take_query(query)?;
         let parts = if is_static { parts(list) } else { vec![list] };
         if parts.iter().all(|part| part.trim().is_empty()) {

@@ -23,7 +23,8 @@ pub struct ListenerConfig {
     /// key=FILE&clientAuthorities=FILE&needClientAuth=true`.
     pub uri: String,
     /// The address that clients are told, if it is another. Default: the host as written in the URI and
-    /// the port that is listened on.
+    /// the port that is listened on; of a broker in a cluster that listens on `0.0.0.0`, the name of this
+    /// machine if it leads somewhere.
     pub published: Option<String>,
     /// Connections through this listener. Default none beside that of all.
     pub maximum_connections: Option<usize>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -12,6 +13,7 @@ use super::owner::Owner;
 use super::tls::Tls;
 use super::writer::Writer;
 use super::{Broker, Clock, Mode};
+use crate::cluster::{Address, ClusterFilter, NetworkConnector};
 use crate::core::{BrokerConfig, BrokerCore};
 use crate::store::{Recovered, Store, StoreError};
 
@@ -115,6 +117,44 @@ impl BrokerBuilder {
         self
     }
 
+    /// Tells clients which other brokers there are (`updateClusterClients`), or does not, which is the
+    /// default.
+    #[must_use]
+    pub const fn update_cluster_clients(mut self, update: bool) -> Self {
+        self.config.cluster.update_clients = update;
+        self
+    }
+
+    /// Spreads clients over the brokers of the cluster (`rebalanceClusterClients`), or does not, which is
+    /// the default.
+    #[must_use]
+    pub const fn rebalance_cluster_clients(mut self, rebalance: bool) -> Self {
+        self.config.cluster.rebalance_clients = rebalance;
+        self
+    }
+
+    /// Tells clients to forget brokers that are gone (`updateClusterClientsOnRemove`), or does not, which is
+    /// the default.
+    #[must_use]
+    pub const fn update_cluster_clients_on_remove(mut self, update: bool) -> Self {
+        self.config.cluster.update_clients_on_remove = update;
+        self
+    }
+
+    /// Tells clients only of brokers whose names match (`updateClusterFilter`).
+    #[must_use]
+    pub fn update_cluster_filter(mut self, filter: ClusterFilter) -> Self {
+        self.config.cluster.filter = Some(filter);
+        self
+    }
+
+    /// Dials other brokers, to be one cluster with them. May be called several times.
+    #[must_use]
+    pub fn network_connector(mut self, connector: NetworkConnector) -> Self {
+        self.config.cluster.connectors.push(connector);
+        self
+    }
+
     /// Changes anything of the configuration.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut BrokerConfig)) -> Self {
@@ -162,14 +202,15 @@ impl BrokerBuilder {
         let (mode, follow) = watch::channel(Mode::Run);
         let (inbox, reports) = mpsc::channel(INBOX);
         let (orders, asked) = mpsc::channel(ORDERS);
-        let (limit, outgoing) = (self.config.limits.connections, self.config.limits.outgoing_bytes);
+        let outgoing = self.config.limits.outgoing_bytes;
+        let config = self.config.clone();
         let clock = Clock::new();
         let core = BrokerCore::new(clock.now(), self.config, recovered);
         #[cfg_attr(not(feature = "testkit"), expect(unused_mut, reason = "nobody watches it"))]
         let mut owner = Owner::new(core, clock, reports, asked, follow, store, outgoing);
         #[cfg(feature = "testkit")]
         owner.watched_by(self.watch);
-        let owner = tokio::spawn(owner.run(listening, inbox, limit));
+        let owner = tokio::spawn(async move { owner.run(listening, inbox, &config).await });
         Ok(Broker { listeners, orders, mode, owner })
     }
 
@@ -187,10 +228,12 @@ impl BrokerBuilder {
             let refuse = |problem| StartError::Address { uri: config.uri.clone(), problem };
             let tls = config.tls.clone().map(Tls::new).transpose().map_err(refuse)?;
             if seen.insert(uri.clone()) {
-                listeners.push((address, uri.clone()));
+                let told = self.told(&config, &uri, address).await?;
+                self.config.cluster.addresses.push(told.clone());
+                listeners.push((address, uri));
                 listening.push(Listener {
                     listener,
-                    uri,
+                    uri: told,
                     config: config.link(self.max_frame_size),
                     maximum_connections: config.maximum_connections,
                     tls,
@@ -199,6 +242,46 @@ impl BrokerBuilder {
         }
         Ok((listeners, listening))
     }
+
+    /// The address that clients are told: one that they can do with.
+    async fn told(
+        &self,
+        listener: &ListenerConfig,
+        uri: &str,
+        address: SocketAddr,
+    ) -> Result<String, StartError> {
+        #[cfg(feature = "testkit")]
+        if let Some(published) = &self.watch.published {
+            return Ok(published.clone());
+        }
+        if listener.published.is_some() {
+            let problem = "this is no address to publish: tcp://host:port is expected";
+            let refuse =
+                || StartError::Address { uri: uri.to_owned(), problem: problem.to_owned() };
+            return Address::read(uri).map(|address| address.text).ok_or_else(refuse);
+        }
+        let cluster = &self.config.cluster;
+        let is_told = cluster.tells_clients() || !cluster.connectors.is_empty();
+        if address.ip().is_unspecified()
+            && is_told
+            && let Some(name) = name_of_this_machine().await
+        {
+            return Ok(format!("tcp://{name}:{}", address.port()));
+        }
+        Ok(uri.to_owned())
+    }
+}
+
+/// The name of this machine, if it leads to an address. Java: the default of its
+/// `PublishedAddressPolicy`, which does not look.
+async fn name_of_this_machine() -> Option<String> {
+    /// A broker does not wait for a name server.
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let system = rustix::system::uname();
+    let name = system.nodename().to_str().ok()?.to_owned();
+    let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await;
+    let found = found.ok()?.ok()?.next().is_some();
+    found.then_some(name)
 }
 
 /// An id that no other broker has, nor this one when it starts again. Entropy enters here and nowhere

@@ -247,14 +247,16 @@ impl Link {
                     }
                     commands.push(command);
                 }
-                Ok(Some(LinkEvent::Opened { .. })) => {
+                Ok(Some(LinkEvent::Opened { peer: offer, .. })) => {
                     self.core.allow_frames(STRANGER);
                     let (outbox, batches, control) = Outbox::new(self.task.share.clone());
                     (self.batches, self.control) = (Some(batches), Some(control));
                     self.is_open = true;
                     let LinkTask { id, peer, url, .. } = &self.task;
                     let (peer, url) = (peer.clone(), url.clone());
-                    self.reports.push_back(Report::Opened { link: *id, peer, url, outbox });
+                    let provider = offer.provider_name.map(|name| name.to_string());
+                    let opened = Report::Opened { link: *id, peer, url, provider, outbox };
+                    self.reports.push_back(opened);
                 }
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.to_string()),

@@ -9,6 +9,7 @@
 //! dispatched nothing more, and read no more when even answers pile up: it hurts only itself.
 
 mod address;
+mod bridge;
 mod builder;
 mod link;
 mod listener;
@@ -37,6 +38,7 @@ pub use self::builder::{BrokerBuilder, StartError};
 #[cfg(feature = "testkit")]
 pub(crate) use self::probe::Probe;
 
+use crate::cluster::ClusterMember;
 use crate::core::{DestinationStats, Now};
 
 /// A broker that runs.
@@ -80,6 +82,7 @@ enum Order {
     MemoryUsed(oneshot::Sender<usize>),
     #[cfg(feature = "testkit")]
     Probe(probe::Question),
+    Cluster(oneshot::Sender<Vec<ClusterMember>>),
 }
 
 impl Broker {
@@ -132,14 +135,23 @@ impl Broker {
         self.ask(Order::MemoryUsed).await.unwrap_or(0)
     }
 
+    /// The brokers of the cluster as this one knows them, itself first; empty when the broker is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens when the future is dropped.
+    pub async fn cluster(&self) -> Vec<ClusterMember> {
+        self.ask(Order::Cluster).await.unwrap_or_default()
+    }
+
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.orders.send(order(reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// Stops in order: nobody new is let in, what is to be sent to clients is, for at most five
-    /// seconds, and what is to be stored is stored.
+    /// Stops in order: nobody new is let in, clients are told which other broker to go to, what is to be sent
+    /// to them is, for at most five seconds, and what is to be stored is stored.
     ///
     /// # Cancel safety
     ///

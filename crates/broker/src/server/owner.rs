@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use rewire_protocol::Command;
+use rewire_protocol::{BrokerInfo, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::bridge::{Bridge, Orders, connection};
 use super::listener::{Door, Listener};
 use super::outbox::{Outbox, Share};
 use super::writer::{Answer, Stored, Writer};
 use super::{Clock, Mode, Order, left, now, sleep_until};
-use crate::core::{BrokerCore, Event, Input, LinkId, Output, Ticket};
+use crate::cluster::BridgeId;
+use crate::core::{BrokerConfig, BrokerCore, Event, Input, LinkId, Output, Ticket};
 
 /// Reports taken in before what they brought is handed on: a burst is one batch for each link.
 const MAX_BURST: usize = 256;
@@ -27,13 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Report {
     /// Its handshake is done.
-    Opened { link: LinkId, peer: String, url: String, outbox: Outbox },
+    Opened { link: LinkId, peer: String, url: String, provider: Option<String>, outbox: Outbox },
     /// Commands have come.
     Received(LinkId, Vec<Command>),
     /// So much of what it was to send is written.
     Written(LinkId, usize),
     /// It is over.
     Closed(LinkId),
+    /// A broker that was dialled says who it is.
+    Peer(BridgeId, Box<BrokerInfo>),
+    /// The link to it is over.
+    PeerLost(BridgeId),
 }
 
 pub(super) struct Owner {
@@ -50,6 +56,8 @@ pub(super) struct Owner {
     /// What each of them may hold, of how much in all.
     share: Share,
     outgoing_bytes: usize,
+    /// What the links are to say that were dialled to other brokers.
+    bridges: HashMap<BridgeId, watch::Sender<Orders>>,
     /// Links for which something waits that did not before.
     touched: Vec<LinkId>,
     #[cfg(feature = "testkit")]
@@ -79,6 +87,7 @@ impl Owner {
             outboxes: HashMap::new(),
             share: Share::default(),
             outgoing_bytes,
+            bridges: HashMap::new(),
             touched: Vec::new(),
             #[cfg(feature = "testkit")]
             watch: super::probe::Watch::default(),
@@ -95,8 +104,9 @@ impl Owner {
         mut self,
         listeners: Vec<Listener>,
         inbox: mpsc::Sender<Report>,
-        limit: usize,
+        config: &BrokerConfig,
     ) {
+        let limit = config.limits.connections;
         let door = Door {
             inbox,
             mode: self.mode.clone(),
@@ -106,6 +116,9 @@ impl Owner {
             share: self.share.clone(),
         };
         let mut tasks = JoinSet::new();
+        for bridge in self.bridges(config, &door.inbox) {
+            tasks.spawn(bridge.run());
+        }
         for listener in listeners {
             tasks.spawn(listener.run(door.clone()));
         }
@@ -124,6 +137,24 @@ impl Owner {
         }
         // The addresses are free again when this returns.
         tasks.shutdown().await;
+    }
+
+    /// The links to other brokers, to be kept up.
+    fn bridges(&mut self, config: &BrokerConfig, inbox: &mpsc::Sender<Report>) -> Vec<Bridge> {
+        let mut bridges = Vec::new();
+        for (id, connector, uri) in config.cluster.bridges() {
+            let (orders, follow) = watch::channel(Orders::default());
+            self.bridges.insert(id, orders);
+            bridges.push(Bridge {
+                id,
+                uri: uri.clone(),
+                connection: connection(&config.name, &config.id, id.0, connector),
+                inbox: inbox.clone(),
+                orders: follow,
+                mode: self.mode.clone(),
+            });
+        }
+        bridges
     }
 
     async fn serve(&mut self) {
@@ -153,6 +184,7 @@ impl Owner {
         loop {
             let is_stored =
                 self.writer.as_ref().is_none_or(|w| w.is_idle() && self.settled >= w.last());
+            let due = self.core.poll_timeout();
             if self.outboxes.is_empty() && is_stored {
                 return;
             }
@@ -163,6 +195,7 @@ impl Owner {
                     Some(report) => self.on_report(report),
                     None => return,
                 },
+                () = sleep_until(due) => self.input(Input::Timeout),
             }
             self.flush();
         }
@@ -170,12 +203,15 @@ impl Owner {
 
     fn on_report(&mut self, report: Report) {
         match report {
-            Report::Opened { link, peer, url, outbox } => {
+            Report::Opened { link, peer, url, provider, outbox } => {
                 #[cfg(feature = "testkit")]
                 let url = self.watch.published.clone().unwrap_or(url);
                 self.outboxes.insert(link, outbox);
                 self.share.divide(self.outgoing_bytes, self.outboxes.len());
                 self.input(Input::Opened { link, peer, url });
+                if let Some(provider) = provider {
+                    self.input(Input::Introduced { link, provider });
+                }
                 if *self.mode.borrow() != Mode::Run {
                     self.hang_up(link);
                 }
@@ -198,6 +234,8 @@ impl Owner {
                 self.share.divide(self.outgoing_bytes, self.outboxes.len());
                 self.input(Input::Closed(link));
             }
+            Report::Peer(bridge, info) => self.input(Input::Peer(bridge, info)),
+            Report::PeerLost(bridge) => self.input(Input::PeerLost(bridge)),
         }
     }
 
@@ -229,6 +267,9 @@ impl Owner {
             Order::Connections(reply) => {
                 let _ = reply.send(self.core.connections());
             }
+            Order::Cluster(reply) => {
+                let _ = reply.send(self.core.cluster().collect());
+            }
             Order::MemoryUsed(reply) => {
                 let _ = reply.send(self.core.memory_used());
             }
@@ -244,7 +285,7 @@ impl Owner {
     /// Hands an input to the core and does what it says.
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
-        let Self { core, outboxes, touched, writer, .. } = self;
+        let Self { core, outboxes, bridges, touched, writer, .. } = self;
         for output in core.handle(now, input) {
             match output {
                 Output::Send(link, outgoing) => {
@@ -263,6 +304,10 @@ impl Owner {
                 Output::HangUp(link) => {
                     outboxes.get_mut(&link).into_iter().for_each(Outbox::hang_up);
                 }
+                Output::Introduce(bridge, info) => {
+                    order(bridges, bridge, Orders::Introduce(info));
+                }
+                Output::Unbridge(bridge) => order(bridges, bridge, Orders::Over),
                 Output::Store(ticket, writes) => {
                     if let Some(writer) = writer {
                         writer.push(ticket, writes);
@@ -309,6 +354,12 @@ impl Owner {
     }
 }
 
+fn order(bridges: &HashMap<BridgeId, watch::Sender<Orders>>, bridge: BridgeId, orders: Orders) {
+    if let Some(sender) = bridges.get(&bridge) {
+        sender.send_replace(orders);
+    }
+}
+
 async fn next(stored: &mut Option<mpsc::Receiver<Stored>>) -> Option<Stored> {
     match stored {
         Some(stored) => stored.recv().await,
@@ -323,6 +374,14 @@ fn trace(event: &Event) {
         Event::Disconnected { client_id } => tracing::info!(client_id, "disconnected"),
         Event::Refused { peer, reason } => tracing::warn!(peer, reason, "refused"),
         Event::MemoryFull { peer } => tracing::warn!(peer, "waits for memory"),
+        Event::Joined { name, address } => tracing::info!(name, address, "a broker has joined"),
+        Event::Left { name } => tracing::info!(name, "a broker has left"),
+        Event::PeerRefused { peer, reason } => {
+            tracing::error!(peer, reason, "not one of the cluster")
+        }
+        Event::Loop { peer } => {
+            tracing::info!(peer, "leads back to this broker: not dialled any more")
+        }
         Event::StoreFailed(problem) => tracing::error!(problem, "the store failed"),
     }
 }

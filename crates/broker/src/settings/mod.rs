@@ -14,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use self::reader::{Source, Table, suggestion};
+use crate::cluster::{ClusterConfig, NetworkConnector};
 use crate::core::{BrokerConfig, BrokerLimits};
 use crate::server::{BrokerBuilder, ListenerConfig, ListenerTls, TlsWords};
 
@@ -32,8 +33,6 @@ pub struct Settings {
     pub listeners: Vec<ListenerConfig>,
     /// Bytes of a frame, where a listener does not say otherwise.
     pub max_frame_size: Option<usize>,
-    /// What it has to do with other brokers.
-    pub cluster: ClusterSettings,
 }
 
 /// Where a broker keeps messages.
@@ -43,54 +42,6 @@ pub enum StoreSettings {
     Memory,
     /// In this folder.
     Folder(PathBuf),
-}
-
-/// What a broker has to do with others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClusterSettings {
-    /// Whether clients are told of the cluster's brokers.
-    pub update_cluster_clients: bool,
-    /// Whether clients are spread over the cluster's brokers.
-    pub rebalance_cluster_clients: bool,
-    /// Whether clients are told of brokers that leave.
-    pub update_cluster_clients_on_remove: bool,
-    /// Of which brokers clients are told.
-    pub update_cluster_filter: Option<String>,
-    /// Other brokers to connect to.
-    pub network_connectors: Vec<NetworkConnectorSettings>,
-}
-
-/// Other brokers to connect to.
-#[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct NetworkConnectorSettings {
-    /// Where they are: `static:(tcp://b:61616,tcp://c:61616)`.
-    pub uri: String,
-    /// The name of the connector.
-    pub name: Option<String>,
-    /// As whom to connect.
-    pub user: Option<String>,
-    /// With which password. It is not shown.
-    pub password: Option<String>,
-}
-
-impl NetworkConnectorSettings {
-    /// A connector to these brokers, with nothing else said.
-    #[must_use]
-    pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), ..Self::default() }
-    }
-}
-
-impl fmt::Debug for NetworkConnectorSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NetworkConnectorSettings")
-            .field("uri", &self.uri)
-            .field("name", &self.name)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What is wrong with a file, and where. No password is in it.
@@ -175,15 +126,15 @@ impl Settings {
         }
         access::read(&mut table, &mut settings.config)?;
         policies::read(&mut table, &mut settings.config.policies)?;
-        settings.cluster = read_cluster(&mut table)?;
+        settings.config.cluster = read_cluster(&mut table)?;
         table.finish()?;
         Ok(settings)
     }
 
-    /// The broker as it is described, but for its store and its cluster.
+    /// The broker as it is described, but for its store.
     #[must_use]
     pub fn into_builder(self) -> BrokerBuilder {
-        let Self { config, listeners, max_frame_size, store: _, cluster: _ } = self;
+        let Self { config, listeners, max_frame_size, store: _ } = self;
         let mut builder = BrokerBuilder::default().configure(|own| *own = config);
         for listener in listeners {
             builder = builder.listener(listener);
@@ -303,12 +254,12 @@ fn read_limits(
     Ok(max_frame_size)
 }
 
-fn read_cluster(table: &mut Table<'_>) -> Result<ClusterSettings, SettingsError> {
-    let mut cluster = ClusterSettings::default();
+fn read_cluster(table: &mut Table<'_>) -> Result<ClusterConfig, SettingsError> {
+    let mut cluster = ClusterConfig::default();
     let switches: [(&'static str, &mut bool); 3] = [
-        ("updateClusterClients", &mut cluster.update_cluster_clients),
-        ("rebalanceClusterClients", &mut cluster.rebalance_cluster_clients),
-        ("updateClusterClientsOnRemove", &mut cluster.update_cluster_clients_on_remove),
+        ("updateClusterClients", &mut cluster.update_clients),
+        ("rebalanceClusterClients", &mut cluster.rebalance_clients),
+        ("updateClusterClientsOnRemove", &mut cluster.update_clients_on_remove),
     ];
     for (name, switch) in switches {
         if let Some(value) = table.take(name) {
@@ -316,10 +267,10 @@ fn read_cluster(table: &mut Table<'_>) -> Result<ClusterSettings, SettingsError>
         }
     }
     if let Some(filter) = table.take("updateClusterFilter") {
-        cluster.update_cluster_filter = Some(filter.text()?);
+        cluster.filter = Some(filter.parse()?);
     }
     for mut connector in tables(table, "network_connector")? {
-        let mut found = NetworkConnectorSettings::new(connector.need("uri")?.text()?);
+        let mut found: NetworkConnector = connector.need("uri")?.parse()?;
         let texts: [(&'static str, &mut Option<String>); 3] = [
             ("name", &mut found.name),
             ("userName", &mut found.user),
@@ -331,7 +282,7 @@ fn read_cluster(table: &mut Table<'_>) -> Result<ClusterSettings, SettingsError>
             }
         }
         connector.finish()?;
-        cluster.network_connectors.push(found);
+        cluster.connectors.push(found);
     }
     Ok(cluster)
 }

@@ -1,7 +1,9 @@
 //! A TOML file as tables whose keys are asked for, so that what nobody asked for is an error with a place.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::Range;
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -183,6 +185,12 @@ impl<'t> Value<'t> {
             return Ok(number);
         }
         Err(self.error(format!("cannot be {number}")))
+    }
+
+    /// A text that says something else again.
+    pub(super) fn parse<T: FromStr<Err: Display>>(self) -> Result<T, SettingsError> {
+        let DeValue::String(text) = &self.value else { return Err(self.wrong("a text")) };
+        text.parse().map_err(|error: T::Err| self.error(format!("is not understood: {error}")))
     }
 
     pub(super) fn boolean(self) -> Result<bool, SettingsError> {

@@ -23,7 +23,7 @@ fn the_example_in_the_documentation_is_read() {
     assert_eq!(settings.config.name, "orders-1");
     assert_eq!(settings.store, Some(StoreSettings::Folder("docs/data".into())));
     assert_eq!(settings.config.users.len(), 2);
-    assert_eq!(settings.cluster.network_connectors.len(), 1);
+    assert_eq!(settings.config.cluster.connectors.len(), 1);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn the_password_of_a_network_connector_is_not_shown() {
     let settings = read(
         "[[network_connector]]\nuri = 'static:(tcp://b:1)'\nuserName = 'u'\npassword = 'secret'",
     );
-    let connector = &settings.cluster.network_connectors[0];
+    let connector = &settings.config.cluster.connectors[0];
     assert_eq!(connector.password.as_deref(), Some("secret"));
     assert!(!format!("{settings:?}").contains("secret"));
 }
