@@ -168,7 +168,7 @@ impl Cluster {
         // Java tells its clients of a broker that has dialled it only if the bridge is to go both ways.
         let is_duplex =
             !is_same_kind && matches!(via, Via::Dialed(bridge) if !self.has_credentials(bridge));
-        let me = Peer { status: Some(self.status()), ..self.me.clone() };
+        let me = self.me();
         let told = link.map(|link| &link.peer.id);
         let peers = self.links.values().filter(|link| Some(&link.peer.id) != told && is_same_kind);
         let relay = |peer: &Peer| {
@@ -194,7 +194,7 @@ impl Cluster {
         BrokerInfo {
             broker_url: Some(url.into()),
             // So that one of this kind knows one of its own. Java's clients and bridges do not look at it.
-            network_properties: Some(self.me.properties(false).as_str().into()),
+            network_properties: Some(self.me().properties(false).as_str().into()),
             peer_broker_infos: peers,
             ..self.me.write()
         }

@@ -155,7 +155,13 @@ impl Cluster {
 
     /// All brokers, this one first.
     pub(crate) fn view(&self) -> impl Iterator<Item = ClusterMember> + '_ {
-        std::iter::once(&self.me).chain(self.members.values()).map(ClusterMember::from)
+        std::iter::once(ClusterMember::from(&self.me()))
+            .chain(self.members.values().map(ClusterMember::from))
+    }
+
+    /// This broker as it is now.
+    fn me(&self) -> Peer {
+        Peer { status: Some(self.status()), ..self.me.clone() }
     }
 
     /// When [`on_timeout`](Self::on_timeout) is wanted.
@@ -182,7 +188,6 @@ impl Cluster {
     /// Tells linked brokers how this one is, at once.
     fn spread_news(&mut self) {
         self.agenda.news = None;
-        self.me.status = Some(self.status());
         let listeners: Vec<Via> = self
             .links
             .iter()

@@ -135,3 +135,23 @@ fn what_goes_to_the_dead_letter_queue_is_told_of() {
     let told = lab.ack(1, 1, MessageAck::POISON, "1.1", "1.2");
     assert_eq!(told, ["1 < MessageDLQd.Queue.Q: ActiveMQMessage to c1:1:2"]);
 }
+
+#[test]
+fn bridges_are_told_of_to_who_listens_and_to_who_comes_late() {
+    let mut lab = Lab::clients(1..=3);
+    let all = |told: Vec<String>| told.into_iter().filter(|said| said.contains("Bridge")).collect();
+    lab.consume(1, 1, advisory("NetworkBridge"));
+    let broker = rewire_protocol::BrokerInfo {
+        broker_id: Some(rewire_protocol::BrokerId { value: Some("ID:other".into()) }),
+        network_connection: true,
+        ..rewire_protocol::BrokerInfo::default()
+    };
+    let told: Vec<String> = all(lab.tell(2, broker));
+    assert_eq!(told, ["1 < NetworkBridge: BrokerInfo to c1:1:1"]);
+    let told: Vec<String> = all(lab.consume(3, 1, advisory("NetworkBridge")));
+    assert_eq!(told, ["3 < NetworkBridge: BrokerInfo to c3:1:1"]);
+    let told: Vec<String> = all(lab.close(2));
+    let expected =
+        ["1 < NetworkBridge: BrokerInfo to c1:1:1", "3 < NetworkBridge: BrokerInfo to c3:1:1"];
+    assert_eq!(told, expected);
+}

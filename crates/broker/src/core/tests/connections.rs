@@ -34,6 +34,75 @@ fn a_client_id_that_is_in_use_is_refused_and_hung_up_two_seconds_later() {
     assert_eq!(lab.core.connections(), 1);
 }
 
+/// What a broker says that dials this one.
+fn bridge() -> rewire_protocol::BrokerInfo {
+    let value = Some("ID:other".into());
+    rewire_protocol::BrokerInfo {
+        broker_id: Some(rewire_protocol::BrokerId { value }),
+        broker_name: Some("other".into()),
+        broker_url: Some("tcp://other:61616".into()),
+        network_connection: true,
+        ..rewire_protocol::BrokerInfo::default()
+    }
+}
+
+#[test]
+fn a_broker_counts_when_it_is_let_in_and_its_clients_are_told() {
+    let mut lab = Lab::with(|config| {
+        config.cluster.update_clients = true;
+        config.users.insert("app".into(), "secret".into());
+    });
+    let with = |link, password: &str| ConnectionInfo {
+        user_name: Some("app".into()),
+        password: Some(password.into()),
+        fault_tolerant: true,
+        ..info(link)
+    };
+    lab.open(1);
+    assert_eq!(lab.ask(1, with(1, "secret")), ["1 < done 7", "1 < ConnectionControl"]);
+    lab.open(2);
+    assert!(lab.tell(2, bridge()).is_empty(), "it has not said who asks");
+    lab.ask(2, with(2, "wrong"));
+    assert_eq!(lab.core.cluster().count(), 1);
+    lab.open(3);
+    lab.tell(3, bridge());
+    let bridge = ConnectionInfo { manageable: false, fault_tolerant: false, ..with(3, "secret") };
+    assert_eq!(lab.ask(3, bridge), ["3 < done 7", "1 < ConnectionControl"]);
+    let names: Vec<String> = lab.core.cluster().map(|member| member.name).collect();
+    assert_eq!(names, ["b", "other"]);
+    assert_eq!(lab.core.cluster().next().unwrap().clients, Some(1), "a bridge is no client");
+    lab.close(3);
+    assert_eq!(lab.core.cluster().count(), 1);
+}
+
+#[test]
+fn a_broker_that_is_called_like_this_one_hears_so() {
+    let mut lab = Lab::clients(1..=1);
+    let namesake = rewire_protocol::BrokerInfo { broker_name: Some("b".into()), ..bridge() };
+    assert_eq!(lab.tell(1, namesake), ["1 < error IllegalStateException"]);
+    let slave = rewire_protocol::BrokerInfo { slave_broker: true, ..bridge() };
+    assert_eq!(lab.tell(1, slave), ["1 < error IllegalStateException"]);
+}
+
+#[test]
+fn clients_are_hung_up_at_once_when_there_is_nowhere_to_go() {
+    let mut lab = Lab::clients(1..=1);
+    assert_eq!(lab.input(Input::Stop), ["1 hang up"]);
+}
+
+#[test]
+fn clients_are_told_where_to_go_before_they_are_hung_up() {
+    let mut lab = Lab::with(|config| config.cluster.update_clients = true);
+    lab.open(1);
+    lab.ask(1, ConnectionInfo { fault_tolerant: true, ..info(1) });
+    lab.open(2);
+    lab.ask(2, ConnectionInfo { manageable: false, ..info(2) });
+    lab.tell(2, bridge());
+    assert_eq!(lab.input(Input::Stop), ["1 < ConnectionControl", "1 < ConnectionControl"]);
+    assert!(lab.wait(Duration::from_millis(3999)).is_empty());
+    assert_eq!(lab.wait(Duration::from_millis(1)), ["1 hang up", "2 hang up"]);
+}
+
 #[test]
 fn a_connection_that_comes_again_takes_over_and_its_old_link_is_hung_up() {
     let mut lab = Lab::clients(1..=1);
