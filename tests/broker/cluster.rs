@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rewire::{AckMode, BrokerSource, Connection, Destination, Event, Message, Primitive, Queue};
-use rewire_broker::{Broker, BrokerBuilder, MemoryStore};
+use rewire_broker::{Broker, BrokerBuilder, ListenerConfig, MemoryStore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -256,15 +256,15 @@ async fn a_broker_is_let_in_only_with_the_password() {
 async fn clients_are_told_the_address_that_is_published() {
     let a = Broker::builder().name("a").listen("tcp://127.0.0.1:0").start().await.unwrap();
     let connector = format!("static:({})", a.uri()).parse().unwrap();
-    let b = Broker::builder()
-        .name("b")
-        .listen("tcp://127.0.0.1:0")
-        .publish("tcp://127.0.0.1:0", "tcp://b.example.org:61616")
-        .network_connector(connector);
-    let _b = b.start().await.unwrap();
+    let listener = |published: &str| {
+        let mut listener = ListenerConfig::new("tcp://127.0.0.1:0");
+        listener.published = Some(published.to_owned());
+        listener
+    };
+    let b = Broker::builder().name("b").listener(listener("tcp://b.example.org:61616"));
+    let _b = b.network_connector(connector).start().await.unwrap();
     eventually("it is known", async || a.cluster().await.len() == 2).await;
     assert_eq!(a.cluster().await[1].address, "tcp://b.example.org:61616");
-    let bad =
-        Broker::builder().listen("tcp://127.0.0.1:0").publish("tcp://127.0.0.1:0", "b.example.org");
-    assert!(bad.start().await.unwrap_err().to_string().contains("b.example.org"));
+    let bad = Broker::builder().listener(listener("b.example.org")).start().await;
+    assert!(bad.unwrap_err().to_string().contains("b.example.org"));
 }

@@ -91,7 +91,7 @@ impl Bridge {
     async fn keep(&mut self, transport: &FailoverTransport, mut deliveries: Deliveries) -> End {
         let hello = self.connection.clone().into();
         let mut connected = Some(transport.submit(hello, Completion::Answered, None).await);
-        let mut link = None;
+        let (mut link, mut held) = (None, None);
         self.orders.mark_unchanged();
         loop {
             tokio::select! {
@@ -115,11 +115,19 @@ impl Bridge {
                         tracing::warn!(broker = %self.uri, %error, "another broker refuses this one");
                         return End::Refused;
                     }
+                    if let Some(info) = held.take()
+                        && self.inbox.send(Report::Peer(self.id, info)).await.is_err()
+                    {
+                        return End::Over;
+                    }
                 }
                 incoming = deliveries.next() => match incoming {
                     Some(Incoming::Command(over, Command::BrokerInfo(info))) => {
                         link = Some(over);
-                        if self.inbox.send(Report::Peer(self.id, info)).await.is_err() {
+                        if connected.is_some() {
+                            // A broker counts when it has let this one in.
+                            held = Some(info);
+                        } else if self.inbox.send(Report::Peer(self.id, info)).await.is_err() {
                             return End::Over;
                         }
                     }
@@ -128,7 +136,7 @@ impl Bridge {
                         tracing::warn!(broker = %self.uri, error, "another broker complains");
                     }
                     Some(Incoming::Interrupted(_)) => {
-                        link = None;
+                        (link, held) = (None, None);
                         if self.inbox.send(Report::PeerLost(self.id)).await.is_err() {
                             return End::Over;
                         }
