@@ -127,12 +127,12 @@ async fn spread(brokers: &[&Broker]) -> Vec<usize> {
     spread
 }
 
-/// Waits until all clients are somewhere, and as evenly as can be.
+/// Waits until all clients are somewhere, and evenly.
 async fn settle(brokers: &[&Broker]) -> Vec<usize> {
     eventually("the clients are spread", async || {
         let spread = spread(brokers).await;
         let (most, least) = (spread.iter().max().unwrap(), spread.iter().min().unwrap());
-        spread.iter().sum::<usize>() == CLIENTS && most - least <= 1
+        spread.iter().sum::<usize>() == CLIENTS && most * 4 <= least * 5
     })
     .await;
     spread(brokers).await
