@@ -266,7 +266,7 @@ impl BrokerBuilder {
             && is_told
             && let Some(name) = name_of_this_machine().await
         {
-            return Ok(format!("tcp://{name}:{}", address.port()));
+            return Ok(uri.replacen("://localhost:", &format!("://{name}:"), 1));
         }
         Ok(uri.to_owned())
     }
