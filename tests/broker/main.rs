@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a scenario that cannot go on fails")]
 
 mod cluster;
+mod consumers;
 mod decisions;
 mod everyday;
 mod failover;

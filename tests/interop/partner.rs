@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use rewire::{
-    AckMode, Connection, Consumer, Destination, Message, Queue, Session, ToDestination, Topic,
+    AckMode, Connection, Consumer, Destination, ErrorKind, Message, Queue, Session, ToDestination,
+    Topic,
 };
 use rewire_protocol::DestinationKind;
 use rewire_test_support::{ActiveMq, Running};
@@ -166,6 +167,9 @@ async fn a_durable_subscriber_of_either_side_gets_what_the_other_published_while
     assert_eq!(receive(&mut mine, 3).await, ["a", "b", "c"]);
     mine.close().await.unwrap();
     pair.java(&json!({"do": "unsubscribe", "durable": "theirs"}));
+    pair.session.unsubscribe("mine").await.unwrap();
+    let none = pair.session.unsubscribe("mine").await.unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::Refused);
     pair.end().await;
 }
 

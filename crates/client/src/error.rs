@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rewire_failover::{GaveUp, RequestError};
+use rewire_failover::{DialError, GaveUp, RequestError};
 use rewire_protocol::{EncodeError, Throwable};
 
 /// A result whose error is [`Error`].
@@ -114,14 +114,14 @@ impl Error {
         let kind = match error {
             RequestError::Refused(cause) => return Self::refused(what, cause),
             RequestError::NotSent(reason) => {
-                return Self::new(
-                    kind_of(&reason, ErrorKind::NotSent),
-                    format!("{what}: {reason}"),
-                );
+                let kind = kind_of(&reason, ErrorKind::NotSent);
+                return Self::given_up(kind, format!("{what}: {reason}"), &reason);
+            }
+            RequestError::InDoubt { reason, .. } => {
+                return Self::given_up(ErrorKind::InDoubt, message, &reason);
             }
             RequestError::Unsendable(_) | RequestError::TransactionFull { .. } => ErrorKind::Misuse,
             RequestError::TransactionBroken(_) => ErrorKind::RolledBack,
-            RequestError::InDoubt { .. } => ErrorKind::InDoubt,
             _ => ErrorKind::Protocol,
         };
         Self::new(kind, message)
@@ -129,7 +129,24 @@ impl Error {
 
     /// Why everything ended.
     pub(crate) fn ended(reason: &GaveUp) -> Self {
-        Self::new(kind_of(reason, ErrorKind::Unreachable), reason.to_string())
+        Self::given_up(kind_of(reason, ErrorKind::Unreachable), reason.to_string(), reason)
+    }
+
+    /// With what a broker said, if the reason is that one refused.
+    fn given_up(kind: ErrorKind, message: String, reason: &GaveUp) -> Self {
+        let broker = match reason {
+            GaveUp::Refused(cause) | GaveUp::Exhausted { error: DialError::Refused(cause), .. } => {
+                Some(cause.clone())
+            }
+            _ => None,
+        };
+        Self { inner: Arc::new(Inner { kind, message, broker }) }
+    }
+
+    /// Whether a broker said that what was named is not there.
+    pub(crate) fn says_there_is_none(&self) -> bool {
+        let said = self.broker_exception();
+        said.is_some_and(|cause| cause.class.to_str().ends_with("InvalidDestinationException"))
     }
 
     /// What kind of error it is.
@@ -169,9 +186,9 @@ impl Error {
 /// The kind for an end by this reason; `otherwise` where the reason says nothing closer.
 fn kind_of(reason: &GaveUp, otherwise: ErrorKind) -> ErrorKind {
     match reason {
-        GaveUp::TimedOut(_) => ErrorKind::Timeout,
+        GaveUp::TimedOut(_) | GaveUp::NoAnswer(_) => ErrorKind::Timeout,
         GaveUp::Closed => ErrorKind::Closed,
-        GaveUp::Exhausted { error: rewire_failover::DialError::Refused(cause), .. }
+        GaveUp::Exhausted { error: DialError::Refused(cause), .. }
             if cause.class.to_str().contains("Security") =>
         {
             ErrorKind::Security
@@ -216,6 +233,14 @@ mod tests {
             RequestError::InDoubt { tried: vec!["tcp://a:1".into()], reason: GaveUp::Closed };
         let error = Error::request("the message", doubt);
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InDoubt, false));
+        let said = Box::new(Throwable::new("javax.jms.InvalidDestinationException", "gone"));
+        let refused = RequestError::InDoubt {
+            tried: vec!["tcp://a:1".into()],
+            reason: GaveUp::Refused(said),
+        };
+        let error = Error::request("the message", refused);
+        assert_eq!(error.kind(), ErrorKind::InDoubt);
+        assert!(error.says_there_is_none(), "{error}");
         let unsent = RequestError::NotSent(GaveUp::LinkGone);
         let error = Error::request("the message", unsent);
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotSent, true));

@@ -180,7 +180,8 @@ pub use rewire_failover::{
     Providing,
 };
 pub use rewire_protocol::{
-    Body, ConversionError, Destination, MessageId, Primitive, PrimitiveMap, Str, Throwable,
+    Body, BytesReader, BytesWriter, ConversionError, Destination, MessageId, Primitive,
+    PrimitiveMap, Str, StreamError, StreamReader, Throwable,
 };
 pub use session::{AckMode, Session, SessionBuilder};
 pub use temporary::{TemporaryQueue, TemporaryTopic};

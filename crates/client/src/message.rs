@@ -78,6 +78,20 @@ impl Message {
         Self::new(Body::Map(map))
     }
 
+    /// A message of values without names, in this order: numbers, text, flags, bytes.
+    ///
+    /// ```
+    /// use rewire::{Body, Message, Primitive};
+    ///
+    /// let message = Message::stream([Primitive::from("anvils"), 12.into()]);
+    /// assert!(matches!(message.body()?, Body::Stream(values) if values.len() == 2));
+    /// # Ok::<(), rewire::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stream(values: impl IntoIterator<Item = Primitive>) -> Self {
+        Self::new(Body::Stream(values.into_iter().collect()))
+    }
+
     pub(crate) const fn received(wire: Box<wire::Message>) -> Self {
         Self { wire, body: None, properties: None, time_to_live: None, compressed: false }
     }

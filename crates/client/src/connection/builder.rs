@@ -148,19 +148,19 @@ impl ConnectionBuilder {
 
         let id = ids::connection_id(options.connection_id_prefix.as_deref());
         let jms = uri.jms();
-        let client_id = self.client_id.or_else(|| jms.client_id().map(str::to_owned));
-        let has_client_id = client_id.is_some();
+        let client_id =
+            self.client_id.or_else(|| jms.client_id().map(str::to_owned)).map(Str::from);
         let made_up = || match &options.client_id_prefix {
             Some(prefix) => Some(Str::from(ids::unique(prefix))),
             None => id.value.clone(),
         };
-        let client_id = client_id.map_or_else(made_up, |id| Some(Str::from(id)));
+        let introduced_as = client_id.clone().or_else(made_up);
         let of_uri = || {
             let user = jms.user_name()?.to_owned();
             Some((user, jms.password().unwrap_or_default().to_owned()))
         };
         let (user, password) = self.credentials.or_else(of_uri).unzip();
-        let info = info(id.clone(), client_id, user, password);
+        let info = info(id.clone(), introduced_as, user, password);
         let consent = transport.request(info.into());
         let answer = match options.connect_response_timeout {
             Some(limit) => timeout(limit, consent).await.map_err(|_| late(limit)),
@@ -175,7 +175,7 @@ impl ConnectionBuilder {
         let runtime = Handle::current();
         let shared = Shared {
             id,
-            has_client_id,
+            client_id,
             options,
             transport,
             link,

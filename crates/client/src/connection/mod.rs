@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
-use rewire_protocol::{Command, ConnectionId, FlushCommand, RemoveInfo, SessionId};
+use rewire_protocol::{
+    Command, ConnectionId, FlushCommand, RemoveInfo, RemoveSubscriptionInfo, SessionId, Str,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -49,7 +51,8 @@ pub struct Connection {
 /// What sessions, producers and consumers have of their connection.
 pub(crate) struct Shared {
     pub(crate) id: ConnectionId,
-    pub(crate) has_client_id: bool,
+    /// What the client chose to be called, if it did.
+    pub(crate) client_id: Option<Str>,
     pub(crate) options: ConnectionOptions,
     pub(crate) transport: FailoverTransport,
     /// The link that is there, if one is.
@@ -333,6 +336,26 @@ impl Shared {
         let pending = self.transport.submit(goodbye, Completion::Answered, None).await;
         *is_declared = false;
         pending.await.map(drop).map_err(|error| Error::request(what, error))
+    }
+
+    /// Ends a durable subscription.
+    pub(crate) async fn unsubscribe(&self, name: Str) -> Result<()> {
+        let Some(client_id) = self.client_id.clone() else {
+            return Err(Error::misuse("a durable subscription needs a client id"));
+        };
+        let end = RemoveSubscriptionInfo {
+            connection_id: Some(self.id.clone()),
+            client_id: Some(client_id),
+            subscription_name: Some(name),
+            ..RemoveSubscriptionInfo::default()
+        };
+        match self.request("the end of the subscription", end).await {
+            // A broker before may have done it, and the next one says that there is none.
+            Err(error) if error.kind() == ErrorKind::InDoubt && error.says_there_is_none() => {
+                Ok(())
+            }
+            ended => ended,
+        }
     }
 
     /// Hands a command to the link, if one is there; nobody waits for more.

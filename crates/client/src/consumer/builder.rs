@@ -154,7 +154,7 @@ impl ConsumerBuilder {
         if self.durable.is_some() && self.destination.kind.is_queue() {
             return Err(Error::misuse("a durable subscription is to a topic, not to a queue"));
         }
-        if self.durable.is_some() && !self.session.connection.has_client_id {
+        if self.durable.is_some() && self.session.connection.client_id.is_none() {
             return Err(Error::misuse("a durable subscription needs a client id"));
         }
         Ok(())

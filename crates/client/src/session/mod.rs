@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo};
+use rewire_protocol::{ConsumerId, ProducerId, SessionId, SessionInfo, Str};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::acks::Note;
@@ -138,6 +138,30 @@ impl Session {
     /// Dropped, all that was made is removed again.
     pub async fn requester(&self, destination: &impl ToDestination) -> Result<Requester> {
         Requester::open(self, destination).await
+    }
+
+    /// Ends the durable subscription of this name, and with it the messages that the broker keeps for it. Its
+    /// consumer has to be closed before.
+    ///
+    /// ```no_run
+    /// # async fn example(session: rewire::Session) -> rewire::Result<()> {
+    /// let prices = session.consumer(&rewire::Topic::new("PRICES")).durable("prices").await?;
+    /// prices.close().await?; // the broker goes on to keep what comes
+    /// session.unsubscribe("prices").await // and now no more
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::ErrorKind::Misuse) on a connection without a client id, and what the broker said: a
+    /// subscription that is in use, or that there is none. After a failover that there is none counts as
+    /// success, because the broker that was lost may have ended it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits for room, nothing happens. Dropped later, the answer is lost.
+    pub async fn unsubscribe(&self, name: impl Into<Str>) -> Result<()> {
+        self.shared.connection.unsubscribe(name.into()).await
     }
 
     /// Hands out again what was handed out and not acknowledged, in the same order and with a higher

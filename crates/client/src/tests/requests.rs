@@ -72,3 +72,32 @@ async fn a_request_without_a_reply_ends_in_time_and_the_queue_goes_after_its_con
     }
     assert!(removed.contains(&"ConsumerId"), "{removed:?}");
 }
+
+#[tokio::test]
+async fn a_subscription_that_a_lost_broker_may_have_ended_is_ended() {
+    let peer = Peer::start().await;
+    let uri = format!("{}?jms.clientID=billing", peer.uri());
+    let (_connection, session, mut broker) = session_at(&peer, &uri, AckMode::Auto).await;
+    let unsubscribe = session.unsubscribe("s");
+    let broker = async {
+        let Command::RemoveSubscriptionInfo(end) = broker.command().await else { unreachable!() };
+        assert_eq!(end.client_id.as_ref().unwrap(), "billing");
+        assert_eq!(end.subscription_name.as_ref().unwrap(), "s");
+        drop(broker);
+        let mut broker = peer.accept().await;
+        broker.expect_all(&["ConnectionControl", "ConnectionInfo", "SessionInfo"]).await;
+        let again = broker.command().await;
+        broker.refuse(&again, "javax.jms.InvalidDestinationException", "no such thing").await;
+        broker
+    };
+    let (ended, mut broker) = tokio::join!(unsubscribe, broker);
+    ended.unwrap();
+
+    // Of a broker that was there all the time it is true.
+    let refusing = async {
+        let end = broker.command().await;
+        broker.refuse(&end, "javax.jms.InvalidDestinationException", "no such thing").await;
+    };
+    let (ended, ()) = tokio::join!(session.unsubscribe("s"), refusing);
+    assert_eq!(ended.unwrap_err().kind(), ErrorKind::Refused);
+}

@@ -8,6 +8,7 @@ mod xa;
 use std::fmt;
 use std::sync::Arc;
 
+use rewire_protocol::Str;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ use crate::connection::Shared;
 use crate::consumer::ConsumerBuilder;
 use crate::destination::ToDestination;
 use crate::error::{Error, ErrorKind, Result};
-use crate::producer::Producer;
+use crate::producer::{AnonymousProducer, Producer};
 use crate::session::Session;
 
 /// A session whose work is done together. From
@@ -140,6 +141,32 @@ impl TransactedSession {
     /// Dropped, the producer is removed again.
     pub async fn producer(&self, destination: &impl ToDestination) -> Result<Producer> {
         self.session.producer(destination).await
+    }
+
+    /// Makes a producer whose messages say where they go, in the session's transactions.
+    ///
+    /// # Errors
+    ///
+    /// What the broker said, such as a right that is missing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the producer is removed again.
+    pub async fn anonymous_producer(&self) -> Result<AnonymousProducer> {
+        self.session.anonymous_producer().await
+    }
+
+    /// Ends a durable subscription, in no transaction: see [`Session::unsubscribe`](crate::Session::unsubscribe).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
+    pub async fn unsubscribe(&self, name: impl Into<Str>) -> Result<()> {
+        self.session.unsubscribe(name).await
     }
 
     /// Begins to describe a consumer; await the builder to make it. What it hands out is acknowledged by
