@@ -78,7 +78,7 @@ impl Cluster {
                 self.count_moving();
             }
             self.on_numbers();
-            self.end_if_empty();
+            self.on_farewell();
         }
     }
 

@@ -5,12 +5,14 @@
 //! clients should be elsewhere. Nobody is in charge, and with a broker of another kind there is only its
 //! name and address to go by.
 //! - `config`: what is asked for; `peer`: what a broker says of itself;
-//! - `members`: who is there; `clients`: what they are told; `moves`: who goes where, and when;
+//! - `members`: who is there; `clients`: what they are told; `moves`: who goes where, and when; `farewell`: where
+//!   all go when this broker stops;
 //! - `balance`: the arithmetic of it.
 
 mod balance;
 mod clients;
 mod config;
+mod farewell;
 mod members;
 mod moves;
 mod peer;
@@ -179,6 +181,9 @@ impl Cluster {
         }
         if let Some(cause) = self.agenda.take_due_pass(now) {
             self.balance(cause);
+        }
+        if self.agenda.take_due_escort(now) {
+            self.escort();
         }
         if self.agenda.take_due_end(now) {
             self.says.push_back(Say::Emptied);

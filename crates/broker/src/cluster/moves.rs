@@ -4,7 +4,7 @@
 //! count with it.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::clients::Asked;
@@ -23,8 +23,6 @@ const PACE: Duration = Duration::from_millis(20);
 const MAX_SERVED: usize = 1024;
 /// In how many steps all are told that are to go.
 const STEPS: usize = 50;
-/// How long clients have to go when the broker stops. Those of this kind take up to three seconds and a half.
-const FAREWELL: Duration = Duration::from_secs(4);
 
 /// Why it is looked at who should move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +48,10 @@ pub(super) struct Agenda {
     queue: VecDeque<u64>,
     /// How many at once.
     batch: usize,
-    /// When this broker has waited long enough for its clients to go; is stopping if there is one.
-    end: Option<Instant>,
+    /// When this broker, which stops, has waited long enough for its clients to go.
+    pub(super) end: Option<Instant>,
+    /// When it tells those that go where they are told to.
+    pub(super) escort: Option<Instant>,
     is_stopping: bool,
 }
 
@@ -63,9 +63,14 @@ impl Asked {
 }
 
 impl Agenda {
+    /// Whatever was planned is off.
+    pub(super) fn of_a_broker_that_stops() -> Self {
+        Self { is_stopping: true, ..Self::default() }
+    }
+
     pub(super) fn next(&self) -> Option<Instant> {
         let pass = self.pass.map(|(due, _)| due);
-        [self.news, pass, self.asking, self.end].into_iter().flatten().min()
+        [self.news, pass, self.asking, self.escort, self.end].into_iter().flatten().min()
     }
 
     /// Asks for a look. A broker that joins is not made to wait for one that left; else what changes last
@@ -85,6 +90,10 @@ impl Agenda {
 
     pub(super) fn take_due_pass(&mut self, now: Instant) -> Option<Cause> {
         self.pass.take_if(|(due, _)| *due <= now).map(|(_, cause)| cause)
+    }
+
+    pub(super) fn take_due_escort(&mut self, now: Instant) -> bool {
+        self.escort.take_if(|due| *due <= now).is_some()
     }
 
     pub(super) fn take_due_end(&mut self, now: Instant) -> bool {
@@ -195,14 +204,23 @@ impl Cluster {
     fn move_some(&mut self, moves: Vec<(Id, usize)>, cause: Cause) -> usize {
         let now = self.now;
         let mut able: Vec<(bool, Reverse<Duration>, u64)> = Vec::new();
+        let (mut in_order, mut by_chance) =
+            (0, moves.iter().map(|(_, count)| count).sum::<usize>());
         for (key, client) in &self.clients {
             let is_rested = client.asked.as_ref().is_none_or(|asked| {
                 !asked.is_expected && asked.rested().is_some_and(|due| due <= now)
             });
             let stay = now.saturating_duration_since(client.since);
-            if client.new.is_movable && is_rested && stay >= LEAST_STAY {
+            if !client.new.is_movable || !is_rested {
+                continue;
+            }
+            if client.new.moves_in_order {
+                by_chance = by_chance.saturating_sub(1);
+            }
+            if stay >= LEAST_STAY {
                 // Those first that lose nothing by it.
                 able.push((!client.new.moves_in_order, Reverse(stay), *key));
+                in_order += usize::from(client.new.moves_in_order);
             }
         }
         able.sort_unstable();
@@ -210,6 +228,8 @@ impl Cluster {
             // Whoever came last has come from where there is a broker less, most likely.
             able.sort_by_key(|(other_kind, Reverse(stay), _)| (*other_kind, *stay));
         }
+        // Those that go by chance are not moved instead of others that are soon here for long enough.
+        able.truncate(in_order + by_chance);
         let mut able = able.into_iter();
         let mut found = 0;
         for (to, count) in moves {
@@ -259,47 +279,5 @@ impl Cluster {
             client.asked.take_if(|asked| asked.to == *gone);
         }
         self.moving.remove(gone);
-    }
-
-    /// This broker is to stop. True if its clients are told where to go first: then
-    /// [`Emptied`](super::Say::Emptied) follows.
-    pub(crate) fn on_stop(&mut self, now: Instant) -> bool {
-        self.now = now;
-        let mut counts: BTreeMap<Id, usize> = self.counts();
-        counts.remove(&self.me.id);
-        let known = counts.values().sum::<usize>() / counts.len().max(1);
-        for peer in self.members.values().filter(|peer| self.is_place(peer)) {
-            counts.entry(peer.id.clone()).or_insert(known);
-        }
-        self.agenda = Agenda { is_stopping: true, ..Agenda::default() };
-        let movable: Vec<u64> =
-            self.clients.iter().filter(|(_, c)| c.new.is_movable).map(|(key, _)| *key).collect();
-        if counts.is_empty() || movable.is_empty() || !self.config.tells_clients() {
-            self.spread_news();
-            return false;
-        }
-        for key in movable {
-            let Some((to, count)) = counts.iter_mut().min_by_key(|(_, count)| **count) else {
-                break;
-            };
-            *count += 1;
-            let to = to.clone();
-            if let Some(client) = self.clients.get_mut(&key) {
-                client.asked =
-                    Some(Asked { to: to.clone(), at: Some(now), in_vain: 0, is_expected: true });
-            }
-            self.send_to(key, &to);
-        }
-        self.count_moving();
-        self.spread_news();
-        self.agenda.end = Some(now + FAREWELL);
-        true
-    }
-
-    /// When this broker stops and the last client is gone, it need not wait.
-    pub(super) fn end_if_empty(&mut self) {
-        if self.agenda.end.is_some() && !self.clients.values().any(|client| client.new.is_movable) {
-            self.agenda.end = Some(self.now);
-        }
     }
 }

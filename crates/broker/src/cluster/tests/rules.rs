@@ -339,19 +339,40 @@ fn a_broker_that_stops_sends_everybody_somewhere_and_waits_until_they_are_gone()
         lab.client(key, true, key < 4);
     }
     assert!(lab.cluster.on_stop(lab.now));
-    let said = lab.said();
+    let mut said = lab.said();
+    let is_told = |said: &[String]| said.iter().filter(|said| said.contains("rebalance")).count();
+    assert_eq!(is_told(&said), 1, "first who goes by chance: {said:?}");
+    // It has gone to the other.
+    lab.cluster.on_client_gone(lab.now, 4);
+    said.extend(lab.peer(DIALED, &ours("a", 4)));
+    said.extend(lab.wait(Duration::from_millis(199)));
+    assert_eq!(is_told(&said), 1, "{said:?}");
+    said = lab.wait(Duration::from_millis(1));
     let going = |to: &str| said.iter().filter(|said| said.contains(&format!("< {to}"))).count();
-    // 3 + 1 and 1 + 3.
+    // 4 and 1 + 3.
     assert_eq!(
         (going("tcp://a:1,tcp://b:1 rebalance"), going("tcp://b:1,tcp://a:1 rebalance")),
-        (1, 3)
+        (0, 3)
     );
     assert!(said.iter().all(|said| !said.contains("tcp://me:1")), "{said:?}");
-    for key in 1..=4 {
-        assert!(lab.wait(Duration::from_millis(10)).is_empty());
+    for key in 1..=3 {
+        assert!(!lab.wait(Duration::from_millis(10)).contains(&"emptied".to_owned()));
         lab.cluster.on_client_gone(lab.now, key);
     }
     assert!(lab.wait(Duration::ZERO).contains(&"emptied".to_owned()));
+}
+
+#[test]
+fn a_client_that_stays_does_not_keep_the_others_from_being_sent_away() {
+    let mut lab = Lab::new(|_| {});
+    lab.peer(DIALED, &ours("a", 3));
+    lab.client(1, true, false);
+    lab.client(2, true, true);
+    assert!(lab.cluster.on_stop(lab.now));
+    lab.said();
+    assert!(lab.wait(Duration::from_millis(499)).is_empty());
+    let said = lab.wait(Duration::from_millis(1));
+    assert!(said.iter().any(|said| said.contains("rebalance")), "{said:?}");
 }
 
 #[test]
@@ -361,6 +382,6 @@ fn a_broker_that_stops_does_not_wait_for_ever() {
     lab.client(1, true, true);
     assert!(lab.cluster.on_stop(lab.now));
     lab.said();
-    assert!(lab.wait(Duration::from_millis(3999)).is_empty());
+    assert!(lab.wait(Duration::from_millis(4499)).is_empty());
     assert_eq!(lab.wait(Duration::from_millis(1)), ["emptied"]);
 }

@@ -50,6 +50,19 @@ fn who_moves_in_order_moves_before_others() {
 }
 
 #[test]
+fn who_moves_in_order_and_has_just_come_is_waited_for() {
+    let mut world = three(1, &[Kind::JavaByChance]);
+    for client in 0..60 {
+        world.come(Kind::Rewire, client % 3);
+    }
+    world.start(3);
+    world.pass(secs(10));
+    world.assert_even("when it has joined");
+    let moved = |kind| world.clients.iter().filter(|c| c.kind == kind && c.moves > 0).count();
+    assert_eq!((moved(Kind::Rewire), moved(Kind::JavaByChance)), (30, 0));
+}
+
+#[test]
 fn moves_are_spread_in_time() {
     let mut world = three(1, &[Kind::Java]);
     for client in 0..240 {
@@ -72,6 +85,24 @@ fn a_broker_that_stops_in_order_sends_its_clients_away_evenly_and_loses_none() {
     assert_eq!(world.moves(), 20);
     assert_eq!(world.clients.iter().map(|client| client.losses).sum::<usize>(), 0);
     world.assert_all_know("when it is gone");
+}
+
+#[test]
+fn when_a_broker_stops_those_that_move_by_chance_go_first_and_the_others_make_it_even() {
+    for seed in 0..20 {
+        let mut world = three(seed, &[Kind::Rewire, Kind::JavaByChance]);
+        world.start(3);
+        world.pass(secs(10));
+        let (before, here) = (world.moves(), world.spread()[&2]);
+        world.stop(2);
+        world.pass(secs(20));
+        world.assert_even("when it is gone");
+        assert_eq!(
+            world.moves() - before,
+            here,
+            "seed {seed}: nobody else moves, and nobody twice"
+        );
+    }
 }
 
 #[test]
