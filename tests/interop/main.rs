@@ -5,6 +5,7 @@
 mod broker;
 mod cli;
 mod client;
+mod cluster;
 mod deadlines;
 mod farewells;
 mod jms;
