@@ -1,6 +1,7 @@
 //! What the side-by-side measurements are made of: one room a measurement.
 
 pub mod broker;
+pub mod client;
 pub mod codec;
 mod probe;
 mod proc;
