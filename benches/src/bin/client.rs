@@ -1,5 +1,6 @@
-//! Messages through one Java broker, beside Java's client: `client [--only TEXT] [--rounds N]`.
+//! Messages through one Java broker, beside Java's client: `client [--only TEXT] [--rounds N] [--store DIR]`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rewire_benches::client::{CASES, PROGRAM, measure, run_as_client, table};
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
         run_as_client(arguments);
         return ExitCode::SUCCESS;
     }
-    let (only, rounds) = match plan(arguments) {
+    let Plan { only, rounds, store } = match plan(arguments) {
         Ok(plan) => plan,
         Err(why) => {
             eprintln!("client: {why}");
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let load_before = load();
     let mut rows = Vec::new();
     for case in CASES.iter().filter(|case| case.name.contains(&only)) {
-        rows.push(measure(case, rounds, |side, sample| {
+        rows.push(measure(case, rounds, &store, |side, sample| {
             eprintln!("{}, {side}: {sample:?}", case.name);
         }));
     }
@@ -34,17 +35,29 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn plan(mut arguments: impl Iterator<Item = String>) -> Result<(String, usize), String> {
-    let (mut only, mut rounds) = (String::new(), 5);
+struct Plan {
+    only: String,
+    rounds: usize,
+    /// Where the broker keeps its messages.
+    store: PathBuf,
+}
+
+fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+    // In memory, where there is such a place: a disk that is waited for decides alone how many messages a second are
+    // awaited, and one that others use as well is not the same disk from one run to the next.
+    let memory = PathBuf::from("/dev/shm");
+    let store = if memory.is_dir() { memory } else { std::env::temp_dir() };
+    let mut plan = Plan { only: String::new(), rounds: 5, store };
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{option} needs a value"))?;
         match option.as_str() {
-            "--only" => only = value,
+            "--only" => plan.only = value,
             "--rounds" => {
-                rounds = value.parse().map_err(|_| format!("{option} {value}: no number"))?;
+                plan.rounds = value.parse().map_err(|_| format!("{option} {value}: no number"))?;
             }
+            "--store" => plan.store = PathBuf::from(value),
             _unknown => return Err(format!("unknown option {option}")),
         }
     }
-    Ok((only, rounds))
+    Ok(plan)
 }

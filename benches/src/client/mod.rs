@@ -7,6 +7,7 @@ mod program;
 
 pub use self::program::{PROGRAM, run_as_client};
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -83,31 +84,40 @@ pub struct Row {
     rewire: Vec<Sample>,
 }
 
-/// Measures a case on both sides, in turn. `done` hears of each run.
+/// Measures a case on both sides, in turn, with the broker's store in this directory. `done` hears of each run.
 ///
 /// # Panics
 ///
 /// When something does not start, or does not end in time.
-pub fn measure(case: &'static Case, rounds: usize, mut done: impl FnMut(&str, Sample)) -> Row {
-    let store = tempfile::tempdir().expect("a directory for the store");
+pub fn measure(
+    case: &'static Case,
+    rounds: usize,
+    store_in: &Path,
+    mut done: impl FnMut(&str, Sample),
+) -> Row {
+    let store = tempfile::tempdir_in(store_in).expect("a directory for the store");
     let broker = ActiveMq::options().kahadb(store.path()).start();
     let runtime = Runtime::new().expect("a runtime can be made");
-    let (mut java, mut rewire) = (java(&broker.uri(), case), rewire(&broker.uri(), case));
-    for client in [&mut java, &mut rewire] {
+    let mut row = Row { case, java: Vec::new(), rewire: Vec::new() };
+    let mut sides = [
+        ("java", java(&broker.uri(), case), &mut row.java),
+        ("rewire", rewire(&broker.uri(), case), &mut row.rewire),
+    ];
+    for (_, client, _) in &mut sides {
         client.json_with("ready", DEADLINE);
         // Twice: a JVM compiles in the background what was slow before.
         for _ in 0..2 {
             let _warm = run(client, case, &broker, &runtime);
         }
     }
-    let mut row = Row { case, java: Vec::new(), rewire: Vec::new() };
     for _ in 0..rounds.max(1) {
-        let sample = run(&mut java, case, &broker, &runtime);
-        done("java", sample);
-        row.java.push(sample);
-        let sample = run(&mut rewire, case, &broker, &runtime);
-        done("rewire", sample);
-        row.rewire.push(sample);
+        for (side, client, samples) in &mut sides {
+            let sample = run(client, case, &broker, &runtime);
+            done(side, sample);
+            samples.push(sample);
+        }
+        // Who goes second finds the broker as the first has left it.
+        sides.reverse();
     }
     row
 }
