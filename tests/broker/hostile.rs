@@ -213,6 +213,7 @@ async fn outlive(count: usize) {
         config.limits.memory = MEMORY;
         // What nobody consumes cannot take all of it.
         config.limits.destination_memory = MEMORY / 4;
+        config.limits.connections = AT_ONCE / 2;
         config.connect_attempt_timeout = PATIENCE / 2;
         config.refusal_delay = PATIENCE / 2;
         config.max_slow_duration = PATIENCE;

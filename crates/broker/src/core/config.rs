@@ -39,8 +39,9 @@ pub struct BrokerConfig {
     pub expire_messages_period: Duration,
     /// How long a client that was refused has before it is hung up. Default 2 s, as Java's.
     pub refusal_delay: Duration,
-    /// How long a client has to introduce itself once its link is open. Default 30 s, as Java's
-    /// `connectAttemptTimeout`.
+    /// How long a client has to introduce itself once its link is open, where there are more links than
+    /// [`BrokerLimits::connections`]. Java's `connectAttemptTimeout` ends when the protocol is known, so that
+    /// standbys (`backup=true`) may wait; here too, as long as there is room. Default 30 s, as Java's.
     pub connect_attempt_timeout: Duration,
     /// How long a consumer of a topic may take nothing while producers wait for the memory of what waits
     /// for it; then it is ended. Default 30 s, as Java's `abortSlowConsumerStrategy`, without which a

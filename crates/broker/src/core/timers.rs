@@ -72,14 +72,22 @@ impl BrokerCore {
         }
     }
 
+    /// Who has not introduced himself may be a client's standby (`backup=true`), which waits until its client
+    /// needs it; so it stays for as long as nobody else needs its place.
     fn on_introduction_timeout(&mut self, link: LinkId) {
         let Some(entry) = self.registry.links.get(&link) else { return };
-        if entry.connection.is_none() && !entry.refused {
-            let peer = entry.peer.clone();
-            let reason = "it did not introduce itself in time".to_owned();
-            self.event(Event::Refused { peer, reason });
-            self.outputs.push_back(Output::HangUp(link));
+        if entry.connection.is_some() || entry.refused {
+            return;
         }
+        if self.registry.links.len() <= self.config.limits.connections {
+            let due = after(self.now.instant, self.config.connect_attempt_timeout);
+            self.timers.set(due, Timer::Introduction(link));
+            return;
+        }
+        let peer = entry.peer.clone();
+        let reason = "it did not introduce itself in time".to_owned();
+        self.event(Event::Refused { peer, reason });
+        self.outputs.push_back(Output::HangUp(link));
     }
 
     fn on_pull_timeout(&mut self, key: SubKey, at: Instant) {

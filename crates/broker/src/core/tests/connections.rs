@@ -199,12 +199,18 @@ fn a_command_that_only_a_broker_sends_is_refused() {
 }
 
 #[test]
-fn a_client_that_does_not_introduce_itself_in_time_is_hung_up() {
-    let mut lab = Lab::new();
-    lab.open(1);
+fn a_link_that_waits_to_be_used_stays_while_there_is_room_and_makes_room_when_there_is_none() {
+    let mut lab = Lab::with(|config| config.limits.connections = 2);
+    lab.client(1);
     lab.open(2);
-    lab.ask(2, info(2));
-    assert!(lab.wait(Duration::from_millis(29_999)).is_empty());
-    assert_eq!(lab.wait(Duration::from_millis(1)), ["1 hang up"]);
-    assert!(lab.wait(Duration::from_secs(60)).is_empty());
+    let seconds = Duration::from_secs;
+    assert!(lab.wait(seconds(30)).is_empty(), "it may be a standby");
+    lab.wait(seconds(10));
+    lab.client(3);
+    lab.open(4);
+    assert_eq!(lab.wait(seconds(20)), ["2 hang up"], "it has had its time");
+    assert_eq!(lab.wait(seconds(10)), ["4 hang up"]);
+    lab.close(2);
+    lab.close(4);
+    assert!(lab.wait(seconds(60)).is_empty());
 }
