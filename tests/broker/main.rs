@@ -8,6 +8,7 @@ mod decisions;
 mod everyday;
 mod failover;
 mod hostile;
+mod http;
 mod policies;
 mod testkit;
 mod tls;

@@ -20,7 +20,7 @@ pub(crate) fn run() -> Done {
     }
     let broker = ["check", "-p", "rewire-broker", "--no-default-features"];
     chore::run(cargo(broker))?;
-    for features in ["tokio", "tokio,tls", "settings"] {
+    for features in ["tokio", "tokio,tls", "settings", "http"] {
         chore::run(cargo(broker.iter().copied().chain(["--features", features])))?;
     }
     let tree = |arguments: &[&str]| {

@@ -139,6 +139,9 @@ pub(crate) struct BrokerArgs {
     /// Listen here; port 0 for any that is free; may be repeated [default: tcp://127.0.0.1:61616]
     #[arg(long, value_name = "URI")]
     pub(crate) listen: Vec<String>,
+    /// Show health, numbers for Prometheus and a page here: 127.0.0.1:8161
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) http: Option<String>,
     /// The broker's name [default: localhost]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

@@ -36,6 +36,9 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
         // Whoever started it may not be listening.
         let _ = writeln!(stdout, "READY {uri}");
     }
+    if let Some(address) = broker.http_address() {
+        let _ = writeln!(stdout, "HTTP http://{address}/");
+    }
     let _ = stdout.flush();
     tokio::select! {
         _ = terminate.recv() => {}
@@ -53,6 +56,9 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
         }
         None => Settings::default(),
     };
+    if args.http.is_some() {
+        settings.http = args.http;
+    }
     if let Some(name) = args.name {
         settings.config.name = name;
     }

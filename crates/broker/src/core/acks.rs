@@ -136,6 +136,7 @@ impl BrokerCore {
         let Dispatched { queue, reference, .. } = settled.dispatched;
         self.forget(queue, &reference);
         if let Some(queue) = self.destinations.queue(queue) {
+            queue.counts.dequeued += 1;
             queue.in_flight = queue.in_flight.saturating_sub(1);
         }
     }

@@ -39,7 +39,8 @@ impl BrokerCore {
             "java.lang.Throwable: Message Expired. Expiration:{}",
             reference.message.expiration
         );
-        if let Some(queue) = self.destinations.peek(key) {
+        if let Some(queue) = self.destinations.queue(key) {
+            queue.counts.expired += 1;
             let destination = queue.destination.clone();
             self.advise_expired(&destination, &reference.message);
         }
@@ -56,7 +57,8 @@ impl BrokerCore {
         {
             let dead = dead_letter(&reference.message, queue, cause);
             self.route(dead, home, &mut work);
-            if let Some(queue) = self.destinations.peek(key) {
+            if let Some(queue) = self.destinations.queue(key) {
+                queue.counts.dead += 1;
                 let from = queue.destination.clone();
                 self.advise_dead(&from, &reference.message);
             }

@@ -14,6 +14,7 @@
 //! - `durable`: subscriptions that outlive their consumers; `persist`: the store's side of it all;
 //! - `peers`: what the [`cluster`](crate::cluster) hears of this broker's links, and says to them;
 //! - `audit`: what is known of producers; `advisory`: what is told of all this;
+//! - `report`: what is shown of it;
 //! - `drill`: what only a test can do to it.
 
 mod acks;
@@ -42,6 +43,7 @@ mod pull;
 mod queue;
 mod reference;
 mod registry;
+mod report;
 mod rights;
 mod send;
 mod subscription;
@@ -61,6 +63,9 @@ pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output
 pub use self::policies::{
     DeadLetterStrategy, DeadLetterTarget, DestinationPolicy, MessageEvictionStrategy,
     PendingMessageLimitStrategy, Policies, Prefetch, SubscriptionRecoveryPolicy,
+};
+pub use self::report::{
+    BrokerReport, ConnectionReport, Counts, DestinationReport, StoreReport, SubscriptionReport,
 };
 pub use self::rights::Right;
 

@@ -84,10 +84,13 @@ impl BrokerCore {
             if let Some(topic) = topic {
                 let size = reference.size();
                 memory.free(size);
+                let is_expired = reference.is_expired(now.unix_ms);
                 if let Some(topic) = destinations.topic(topic) {
                     topic.bytes = topic.bytes.saturating_sub(size);
+                    topic.counts.expired += u64::from(is_expired);
+                    topic.counts.dequeued += u64::from(!is_expired);
                 }
-                if reference.is_expired(now.unix_ms) {
+                if is_expired {
                     continue;
                 }
             }

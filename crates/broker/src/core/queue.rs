@@ -20,6 +20,7 @@ use super::memory::Memory;
 use super::pages::{Account, Entry, Pages, Read};
 use super::policies::DestinationPolicy;
 use super::reference::{Reference, order};
+use super::report::Counts;
 use super::subscription::{Gaze, Seen, Subscription};
 use crate::selector::Selector;
 use crate::store::{Place, StoredMessage, SubscriptionKey};
@@ -50,6 +51,7 @@ pub(super) struct Queue {
     /// Bytes of all messages that are in memory, at consumers too.
     pub(super) bytes: usize,
     pub(super) in_flight: usize,
+    pub(super) counts: Counts,
     /// How many producers have said that they send to it.
     pub(super) producers: usize,
     /// Of a durable subscription: what its subscriber has asked for.
@@ -125,6 +127,7 @@ impl Queue {
             group_order: VecDeque::new(),
             bytes: 0,
             in_flight: 0,
+            counts: Counts::default(),
             producers: 0,
             subscription: None,
             filter: Filter::default(),

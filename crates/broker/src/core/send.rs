@@ -158,6 +158,9 @@ impl BrokerCore {
         }
         let reference = Reference::new(message, sequence, stored);
         self.account(key, &reference);
+        if let Some(queue) = self.destinations.queue(key) {
+            queue.counts.enqueued += 1;
+        }
         work.routes.push(Route::Queue(key, reference));
     }
 
@@ -178,6 +181,9 @@ impl BrokerCore {
             self.route_to_queue(queue, copy, sequence, work);
         }
         if is_expired(&message, self.now.unix_ms) {
+            if let Some(topic) = self.destinations.topic(key) {
+                topic.counts.expired += 1;
+            }
             return;
         }
         let (message, sequence) = self.number(message);
@@ -195,6 +201,7 @@ impl BrokerCore {
         let Self { destinations, subs, outputs, memory, config, recent_bytes, .. } = self;
         let Some(topic) = destinations.topic(key) else { return };
         let is_advisory = names::is_advisory(&topic.destination);
+        topic.counts.enqueued += 1;
         if !is_advisory && topic.owner.is_none() {
             topic.recent.add(&reference, &topic.policy, &config.limits, recent_bytes);
         }
@@ -207,6 +214,7 @@ impl BrokerCore {
             if sub.stream.pending.is_empty() && sub.has_room() {
                 sub.stream.is_slow = false;
                 sub.dispatch_once(&reference, outputs);
+                topic.counts.dequeued += 1;
                 continue;
             }
             // Java: who has twice its prefetch to do.
@@ -232,6 +240,7 @@ impl BrokerCore {
             // A subscriber of several topics may have lost a message of another.
             if let Some(topic) = of.and_then(|of| self.destinations.topic(of)) {
                 topic.bytes = topic.bytes.saturating_sub(reference.size());
+                topic.counts.discarded += 1;
             }
         }
         if is_advisory {

@@ -11,6 +11,7 @@ mod flow;
 mod paging;
 mod policies;
 mod queues;
+mod report;
 mod rights;
 mod temporary;
 mod topics;

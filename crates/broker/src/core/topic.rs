@@ -10,6 +10,7 @@ use super::io::body_bytes;
 use super::keys::{QueueKey, SubKey};
 use super::policies::{DestinationPolicy, SubscriptionRecoveryPolicy};
 use super::reference::Reference;
+use super::report::Counts;
 
 /// Recent messages of one topic, whatever its policy says.
 const MAX_RECENT: usize = 65_536;
@@ -29,6 +30,7 @@ pub(super) struct Topic {
     pub(super) producers: usize,
     /// Bytes of what waits for its consumers.
     pub(super) bytes: usize,
+    pub(super) counts: Counts,
     pub(super) recent: Recent,
 }
 
@@ -110,6 +112,7 @@ impl Topic {
             virtual_queues: Vec::new(),
             producers: 0,
             bytes: 0,
+            counts: Counts::default(),
             recent: Recent::default(),
         }
     }

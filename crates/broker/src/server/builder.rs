@@ -29,6 +29,8 @@ pub struct BrokerBuilder {
     listen: Vec<ListenerConfig>,
     store: Option<Box<dyn Store>>,
     max_frame_size: Option<usize>,
+    #[cfg(feature = "http")]
+    http: Option<String>,
     #[cfg(feature = "testkit")]
     watch: super::probe::Watch,
 }
@@ -155,6 +157,16 @@ impl BrokerBuilder {
         self
     }
 
+    /// Opens a window into the broker at this address, `127.0.0.1:8161`; port 0 for any that is free:
+    /// `/health`, `/metrics` for Prometheus, and a page. Who can reach it sees the names of clients and
+    /// destinations, and can change nothing. Default none.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http(mut self, address: impl Into<String>) -> Self {
+        self.http = Some(address.into());
+        self
+    }
+
     /// Changes anything of the configuration.
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut BrokerConfig)) -> Self {
@@ -187,6 +199,11 @@ impl BrokerBuilder {
             return Err(StartError::RightsWithoutUsers);
         }
         let (listeners, listening) = self.bind().await?;
+        #[cfg(feature = "http")]
+        let window = match self.http.take() {
+            Some(address) => Some(bind_http(address).await?),
+            None => None,
+        };
         self.config.id = unique_id(&self.config.name);
         let (store, recovered) = match self.store.take() {
             None => (None, Recovered::default()),
@@ -211,7 +228,20 @@ impl BrokerBuilder {
         #[cfg(feature = "testkit")]
         owner.watched_by(self.watch);
         let owner = tokio::spawn(async move { owner.run(listening, inbox, &config).await });
-        Ok(Broker { listeners, orders, mode, owner })
+        #[cfg(feature = "http")]
+        let http = window.map(|(listener, address)| {
+            let serve =
+                super::http::serve(listener, orders.clone(), mode.subscribe(), clock.unix());
+            (address, tokio::spawn(serve))
+        });
+        Ok(Broker {
+            listeners,
+            orders,
+            mode,
+            owner,
+            #[cfg(feature = "http")]
+            http,
+        })
     }
 
     /// Listens on all addresses, and names them as clients are told.
@@ -282,6 +312,19 @@ async fn name_of_this_machine() -> Option<String> {
     let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((name.as_str(), 0))).await;
     let found = found.ok()?.ok()?.next().is_some();
     found.then_some(name)
+}
+
+#[cfg(feature = "http")]
+async fn bind_http(address: String) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
+    let bound = async {
+        let listener = tokio::net::TcpListener::bind(&address).await?;
+        let address = listener.local_addr()?;
+        Ok::<_, std::io::Error>((listener, address))
+    };
+    bound.await.map_err(|error| StartError::Address {
+        uri: format!("http://{address}"),
+        problem: error.to_string(),
+    })
 }
 
 /// An id that no other broker has, nor this one when it starts again. Entropy enters here and nowhere

@@ -11,6 +11,8 @@
 mod address;
 mod bridge;
 mod builder;
+#[cfg(feature = "http")]
+mod http;
 mod link;
 mod listener;
 mod outbox;
@@ -39,7 +41,7 @@ pub use self::builder::{BrokerBuilder, StartError};
 pub(crate) use self::probe::Probe;
 
 use crate::cluster::ClusterMember;
-use crate::core::{DestinationStats, Now};
+use crate::core::{BrokerReport, DestinationStats, Now};
 
 /// A broker that runs.
 ///
@@ -62,6 +64,8 @@ pub struct Broker {
     orders: mpsc::Sender<Order>,
     mode: watch::Sender<Mode>,
     owner: JoinHandle<()>,
+    #[cfg(feature = "http")]
+    http: Option<(SocketAddr, JoinHandle<()>)>,
 }
 
 /// Whether to go on.
@@ -80,6 +84,7 @@ enum Order {
     Stats(Destination, oneshot::Sender<Option<DestinationStats>>),
     Connections(oneshot::Sender<usize>),
     MemoryUsed(oneshot::Sender<usize>),
+    Report(usize, oneshot::Sender<BrokerReport>),
     #[cfg(feature = "testkit")]
     Probe(probe::Question),
     Cluster(oneshot::Sender<Vec<ClusterMember>>),
@@ -106,6 +111,13 @@ impl Broker {
     /// The addresses of all listeners, in the order in which they were given.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.listeners.iter().map(|(address, _)| *address)
+    }
+
+    /// Where the window into the broker is, if it has one.
+    #[cfg(feature = "http")]
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|(address, _)| *address)
     }
 
     /// What a queue or topic holds; none when there is no such destination, or the broker is gone.
@@ -144,6 +156,16 @@ impl Broker {
         self.ask(Order::Cluster).await.unwrap_or_default()
     }
 
+    /// What the broker is doing, with no more than so many clients, destinations and durable subscriptions,
+    /// each; none when it is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens when the future is dropped.
+    pub async fn report(&self, most: usize) -> Option<BrokerReport> {
+        self.ask(|reply| Order::Report(most, reply)).await
+    }
+
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.orders.send(order(reply)).await.ok()?;
@@ -173,6 +195,10 @@ impl Broker {
         self.mode.send_replace(mode);
         // A panic of the owner has been shown already.
         let _ = self.owner.await;
+        #[cfg(feature = "http")]
+        if let Some((_, http)) = self.http {
+            let _ = http.await;
+        }
     }
 }
 
@@ -188,6 +214,12 @@ impl Clock {
     fn new() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { start: now(), unix_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX) }
+    }
+
+    /// When it was started, counted from 1970.
+    #[cfg(feature = "http")]
+    fn unix(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.unix_ms).unwrap_or(0))
     }
 
     fn now(&self) -> Now {

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use super::bridge::{Bridge, Orders, connection};
 use super::listener::{Door, Listener};
 use super::outbox::{Outbox, Share};
-use super::writer::{Answer, Stored, Writer};
+use super::writer::{Answer, Commit, Stored, Writer};
 use super::{Clock, Mode, Order, left, now, sleep_until};
 use crate::cluster::BridgeId;
-use crate::core::{BrokerConfig, BrokerCore, Event, Input, LinkId, Output, Ticket};
+use crate::core::{BrokerConfig, BrokerCore, Event, Input, LinkId, Output, StoreReport, Ticket};
 
 /// Reports taken in before what they brought is handed on: a burst is one batch for each link.
 const MAX_BURST: usize = 256;
@@ -52,6 +52,8 @@ pub(super) struct Owner {
     stored: Option<mpsc::Receiver<Stored>>,
     /// Up to where the store has answered.
     settled: Ticket,
+    /// What it has done, if there is one.
+    commits: Option<StoreReport>,
     outboxes: HashMap<LinkId, Outbox>,
     /// What each of them may hold, of how much in all.
     share: Share,
@@ -74,6 +76,7 @@ impl Owner {
         store: Option<(Writer, mpsc::Receiver<Stored>)>,
         outgoing_bytes: usize,
     ) -> Self {
+        let commits = store.as_ref().map(|_| StoreReport::default());
         let (writer, stored) = store.unzip();
         Self {
             core,
@@ -84,6 +87,7 @@ impl Owner {
             writer,
             stored,
             settled: Ticket(0),
+            commits,
             outboxes: HashMap::new(),
             share: Share::default(),
             outgoing_bytes,
@@ -245,7 +249,8 @@ impl Owner {
                 for (load, messages) in loaded {
                     self.input(Input::Loaded(load, messages));
                 }
-                if let Some(ticket) = stored {
+                if let Some(Commit { ticket, took }) = stored {
+                    self.commits.iter_mut().for_each(|commits| commits.on_commit(took));
                     self.settled = ticket;
                     self.input(Input::Stored(ticket));
                 }
@@ -272,6 +277,11 @@ impl Owner {
             }
             Order::MemoryUsed(reply) => {
                 let _ = reply.send(self.core.memory_used());
+            }
+            Order::Report(most, reply) => {
+                let mut report = self.core.report(most);
+                report.store = self.commits.clone().filter(|_| !report.store_failed);
+                let _ = reply.send(report);
             }
             #[cfg(feature = "testkit")]
             Order::Probe(question) => {

@@ -2,9 +2,11 @@
 
 use std::sync::mpsc as std_mpsc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::now;
 use crate::core::{LoadId, Ticket};
 use crate::store::{Loaded, Place, Store, StoreError, StoreWrite};
 
@@ -24,7 +26,14 @@ struct Group {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) loaded: Vec<(LoadId, Loaded)>,
-    pub(super) stored: Option<Ticket>,
+    pub(super) stored: Option<Commit>,
+}
+
+/// All that was written up to here is stored.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) ticket: Ticket,
+    pub(super) took: Duration,
 }
 
 /// What the store has answered.
@@ -45,13 +54,20 @@ fn obey(store: &mut dyn Store, group: Group, answer: &mpsc::Sender<Stored>) -> S
     if !loaded.is_empty() && last.is_some() {
         // Who waits for messages need not wait for the disk too. The owner that is gone needs neither.
         let _ = answer.blocking_send(Ok(Answer { loaded, stored: None }));
-        store.write(writes)?;
-        return Ok(Answer { loaded: Vec::new(), stored: last });
+        return Ok(Answer { loaded: Vec::new(), stored: commit(store, writes, last)? });
     }
-    if last.is_some() {
-        store.write(writes)?;
-    }
-    Ok(Answer { loaded, stored: last })
+    Ok(Answer { loaded, stored: commit(store, writes, last)? })
+}
+
+fn commit(
+    store: &mut dyn Store,
+    writes: Vec<Vec<StoreWrite>>,
+    last: Option<Ticket>,
+) -> Result<Option<Commit>, StoreError> {
+    let Some(ticket) = last else { return Ok(None) };
+    let since = now();
+    store.write(writes)?;
+    Ok(Some(Commit { ticket, took: now().saturating_duration_since(since) }))
 }
 
 /// The way to the store.

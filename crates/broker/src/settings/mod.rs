@@ -33,6 +33,8 @@ pub struct Settings {
     pub listeners: Vec<ListenerConfig>,
     /// Bytes of a frame, where a listener does not say otherwise.
     pub max_frame_size: Option<usize>,
+    /// Where its window for people and Prometheus is, if it has one: `127.0.0.1:8161`.
+    pub http: Option<String>,
 }
 
 /// Where a broker keeps messages.
@@ -124,6 +126,7 @@ impl Settings {
         if let Some(wanted) = table.take("advisorySupport") {
             settings.config.advisory_support = wanted.boolean()?;
         }
+        settings.http = read_http(&mut table)?;
         access::read(&mut table, &mut settings.config)?;
         policies::read(&mut table, &mut settings.config.policies)?;
         settings.config.cluster = read_cluster(&mut table)?;
@@ -134,11 +137,17 @@ impl Settings {
     /// The broker as it is described, but for its store.
     #[must_use]
     pub fn into_builder(self) -> BrokerBuilder {
-        let Self { config, listeners, max_frame_size, store: _ } = self;
+        let Self { config, listeners, max_frame_size, store: _, http } = self;
         let mut builder = BrokerBuilder::default().configure(|own| *own = config);
         for listener in listeners {
             builder = builder.listener(listener);
         }
+        #[cfg(feature = "http")]
+        if let Some(address) = http {
+            builder = builder.http(address);
+        }
+        #[cfg(not(feature = "http"))]
+        drop(http);
         match max_frame_size {
             Some(bytes) => builder.max_frame_size(bytes),
             None => builder,
@@ -252,6 +261,23 @@ fn read_limits(
     }
     table.finish()?;
     Ok(max_frame_size)
+}
+
+fn read_http(table: &mut Table<'_>) -> Result<Option<String>, SettingsError> {
+    let Some(value) = table.take("http") else { return Ok(None) };
+    if !cfg!(feature = "http") {
+        return Err(value.error("needs a broker that was built with the feature http"));
+    }
+    let mut http = value.table()?;
+    let value = http.need("listen")?;
+    let wrong = value.error("has to be an address: 127.0.0.1:8161");
+    let address = value.text()?;
+    let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        return Err(wrong);
+    }
+    http.finish()?;
+    Ok(Some(address))
 }
 
 fn read_cluster(table: &mut Table<'_>) -> Result<ClusterConfig, SettingsError> {

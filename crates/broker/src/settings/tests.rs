@@ -16,6 +16,7 @@ fn error(text: &str) -> String {
     Settings::parse("b.toml", text).unwrap_err().to_string()
 }
 
+#[cfg(feature = "http")]
 #[test]
 fn the_example_in_the_documentation_is_read() {
     let text = include_str!("../../../../docs/broker.toml");
@@ -24,6 +25,7 @@ fn the_example_in_the_documentation_is_read() {
     assert_eq!(settings.store, Some(StoreSettings::Folder("docs/data".into())));
     assert_eq!(settings.config.users.len(), 2);
     assert_eq!(settings.config.cluster.connectors.len(), 1);
+    assert_eq!(settings.http.as_deref(), Some("127.0.0.1:8161"));
 }
 
 #[test]
@@ -142,6 +144,20 @@ fn a_broker_keeps_messages_in_one_place_which_is_beside_the_file() {
     let said = error("memory = true\ndata = 'd'");
     let expected = "`data` is for a broker that does not keep its messages in `memory`";
     assert_eq!(said, format!("b.toml:2:8: {expected}"));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_window_is_at_an_address() {
+    let http = |address: &str| format!("[http]\nlisten = '{address}'");
+    for address in ["127.0.0.1:0", "[::1]:8161", "mq1.example.com:80"] {
+        assert_eq!(read(&http(address)).http.as_deref(), Some(address));
+    }
+    for address in ["8161", ":8161", "mq1.example.com", "http://127.0.0.1"] {
+        let expected = "b.toml:2:10: `listen` has to be an address: 127.0.0.1:8161";
+        assert_eq!(error(&http(address)), expected);
+    }
+    assert_eq!(error("[http]\nlissten = ''"), "b.toml:1:1: `listen` of [http] is missing");
 }
 
 #[test]
