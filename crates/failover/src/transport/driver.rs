@@ -14,11 +14,12 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
+use super::tracer::Tracer;
 use super::updates::{self, Found};
 use super::{Outcome, Submission, TransportConfig, close_timeout};
 use crate::core::{
-    Cause, DialTimes, Event, FailoverCore, Incident, Incoming, Input, LinkId, Output, Request,
-    RequestId, Stats, Topology, done_response,
+    DialTimes, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Stats,
+    Topology, done_response,
 };
 use crate::error::{DialError, LostReason, RequestError};
 use crate::uri::FailoverUri;
@@ -76,6 +77,7 @@ struct Shell {
     dialer: Dialer,
     linger: Duration,
     warnings: Warnings,
+    tracer: Tracer,
 }
 
 /// What is said of rounds that fail, so that a log shows an outage and is not filled by it.
@@ -136,6 +138,7 @@ impl Driver {
                 told: 0,
                 last_error: String::new(),
             },
+            tracer: Tracer::default(),
         };
         let views = Views { topology: known, stats: counted };
         (Self { core, inputs, stats, finds, waits_for_list, shell }, views)
@@ -360,7 +363,7 @@ impl Shell {
             }
             Output::Complete(id, result) => self.complete(id, result, link),
             Output::Event(event) => {
-                trace(&event);
+                self.tracer.tell(&event);
                 if let Event::AttemptFailed { broker, error, .. } = &event {
                     self.warnings.last_error = format!("{broker}: {error}");
                 }
@@ -477,50 +480,4 @@ async fn sleep_until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// The one place where events become spans and lines.
-fn trace(event: &Event) {
-    match event {
-        Event::Connected { broker } => tracing::info!(%broker, "connected"),
-        Event::Interrupted { broker, cause } => tracing::warn!(%broker, %cause, "interrupted"),
-        Event::AttemptFailed { broker, error, round } => {
-            tracing::debug!(%broker, %error, round, "attempt failed");
-        }
-        Event::Resumed { broker, outage, replayed, resent } => {
-            tracing::info!(%broker, ?outage, replayed, resent, "resumed");
-        }
-        Event::Rebalancing { from, to, reason } => {
-            tracing::info!(%from, %to, ?reason, "rebalancing");
-        }
-        Event::Incident(incident) => trace_incident(incident),
-        Event::StandbyReady { broker } => tracing::debug!(%broker, "standby ready"),
-        Event::StandbyLost { broker, cause } => tracing::info!(%broker, %cause, "standby lost"),
-        Event::CacheEvicted { messages } => {
-            tracing::warn!(messages, "the message cache had no room for what may be lost");
-        }
-        Event::TopologyChanged(topology) => tracing::info!(?topology, "topology changed"),
-        Event::GaveUp(reason) => tracing::error!(%reason, "gave up"),
-        Event::Closed => tracing::debug!("closed"),
-    }
-}
-
-fn trace_incident(incident: &Incident) {
-    tracing::info!(
-        broker = incident.cause.as_ref().map(Cause::broker),
-        cause = incident.cause.as_ref().map(tracing::field::display),
-        end = ?incident.end,
-        outage_ms = incident.outage.as_secs_f64() * 1000.0,
-        waited_ms = incident.waited.as_secs_f64() * 1000.0,
-        attempts = incident.attempts_made(),
-        rounds = incident.rounds,
-        standby = incident.has_taken_standby(),
-        replayed = incident.replayed.total(),
-        resent = incident.requests_resent,
-        in_doubt = incident.requests_in_doubt,
-        not_sent = incident.requests_not_sent,
-        refused = incident.requests_refused,
-        "incident",
-    );
-    tracing::debug!("{incident}");
 }

@@ -19,6 +19,7 @@ mod no_web;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
+mod tracer;
 mod updates;
 #[cfg(feature = "http")]
 mod web;
