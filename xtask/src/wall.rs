@@ -18,6 +18,11 @@ pub(crate) fn run() -> Done {
     for features in ["tokio", "tokio,tls", "tokio,http"] {
         chore::run(cargo(failover.iter().copied().chain(["--features", features])))?;
     }
+    let client = ["check", "-p", "rewire", "--no-default-features"];
+    chore::run(cargo(client))?;
+    for features in ["metrics", "serde", "metrics,serde,tls,http"] {
+        chore::run(cargo(client.iter().copied().chain(["--features", features])))?;
+    }
     let broker = ["check", "-p", "rewire-broker", "--no-default-features"];
     chore::run(cargo(broker))?;
     for features in ["tokio", "tokio,tls", "settings", "http"] {

@@ -13,6 +13,7 @@ use crate::consumer::{ConsumerShared, Origin};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::session::{AckMode, Note};
+use crate::telemetry::{Begun, Operation};
 
 /// A message from a [`Consumer`](crate::Consumer), with the right to acknowledge it.
 ///
@@ -147,19 +148,23 @@ impl Delivery {
                 Ok(AckOutcome::WithCommit)
             }
             AckMode::Individual => {
+                let mut begun = self.begin(Operation::Ack);
                 if let Some(id) = self.message.headers().message_id.clone() {
                     let (link, number) = (self.origin.link, id.broker_sequence_id);
                     self.consumer.send(Ack::individual(link, id)).await;
                     self.consumer.buffer.hands.acknowledge(link, number);
                 }
                 self.in_hand = None;
+                begun.end(Ok(&()));
                 Ok(AckOutcome::Sent)
             }
             AckMode::Client => {
+                let mut begun = self.begin(Operation::Ack);
                 let (done, is_done) = oneshot::channel();
                 self.consumer.session.note(Note::Acknowledge { done }).await;
-                is_done.await.map_err(|_| Error::closed())?;
-                Ok(AckOutcome::Sent)
+                let acknowledged = is_done.await.map_err(|_| Error::closed());
+                begun.end(acknowledged.as_ref());
+                acknowledged.map(|()| AckOutcome::Sent)
             }
         }
     }
@@ -238,6 +243,13 @@ impl Delivery {
         }
         self.in_hand = None;
         Ok(AckOutcome::Sent)
+    }
+
+    /// Something begins that is told of as being about this message.
+    fn begin(&self, what: Operation) -> Begun {
+        let begun = self.consumer.meter.begin(what);
+        self.message.headers().message_id.iter().for_each(|id| begun.about(id));
+        begun
     }
 
     fn check_individual(&self, what: &str) -> Result<()> {

@@ -14,11 +14,13 @@ use rewire_protocol::{ConnectionId, ConnectionInfo, Str};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::router::Router;
 use super::{Connection, Events, Shared, ids};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::ConnectionOptions;
+use crate::telemetry::{self, Meter, Operation};
 
 /// Routes that may wait for the router to take them in.
 const ROUTE_CHANGES: usize = 64;
@@ -126,6 +128,15 @@ impl ConnectionBuilder {
     }
 
     async fn connect(self) -> Result<Connection> {
+        telemetry::describe();
+        let meter = Meter::new(None);
+        let mut begun = meter.begin(Operation::Connect);
+        let connected = self.open(meter).instrument(begun.span().clone()).await;
+        begun.end(connected.as_ref());
+        connected
+    }
+
+    async fn open(self, meter: Arc<Meter>) -> Result<Connection> {
         let uri = self.uri.parse::<FailoverUri>();
         let uri = uri.map_err(|error| Error::config(&error))?;
         let (options, notes) = self.options.with(uri.jms())?;
@@ -142,6 +153,7 @@ impl ConnectionBuilder {
                 }
             });
         }
+        telemetry::count_events(&transport);
         let (routes, route_changes) = mpsc::channel(ROUTE_CHANGES);
         let (link_is, link) = watch::channel(None);
         tokio::spawn(Router::new(deliveries, route_changes, link_is).run());
@@ -180,6 +192,7 @@ impl ConnectionBuilder {
             transport,
             link,
             routes,
+            meter,
             runtime,
             sessions: AtomicI64::new(1),
             temporary: AtomicI64::new(1),

@@ -26,6 +26,7 @@ use crate::advisory::{Advisories, AdvisoryKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::ConnectionOptions;
 use crate::session::SessionBuilder;
+use crate::telemetry::Meter;
 use crate::transaction::{TransactedSession, XaSession};
 
 /// A connection to whichever broker is there. A clone is another handle to the same one.
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     /// The link that is there, if one is.
     pub(crate) link: watch::Receiver<Option<LinkId>>,
     pub(crate) routes: mpsc::Sender<RouteChange>,
+    pub(crate) meter: Arc<Meter>,
     /// Where the farewells of dropped handles are said.
     pub(crate) runtime: Handle,
     sessions: AtomicI64,

@@ -12,6 +12,7 @@ use crate::connection::router::RouteChange;
 use crate::error::{Error, Result};
 use crate::options::{ConsumerOptions, MOST_PREFETCH, RedeliveryPolicy, split_options};
 use crate::session::{AckMode, SessionShared};
+use crate::telemetry::Meter;
 
 /// Describes a consumer. From [`Session::consumer`](crate::Session::consumer); await it.
 #[derive(Debug)]
@@ -207,6 +208,7 @@ impl ConsumerBuilder {
         let shared = ConsumerShared {
             session: self.session,
             id: id.clone(),
+            meter: Meter::new(Some(self.destination.clone())),
             destination: self.destination,
             redelivery: self.redelivery,
             buffer: buffer.clone(),

@@ -35,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::options::RedeliveryPolicy;
 use crate::session::{AckMode, Note, SessionShared};
+use crate::telemetry::{Begun, Meter, Operation};
 use crate::transaction::{Gone, Work};
 
 /// Receives messages. From [`Session::consumer`](crate::Session::consumer); also a `Stream`.
@@ -82,6 +83,7 @@ pub(crate) struct ConsumerShared {
     pub(crate) destination: Destination,
     pub(crate) redelivery: RedeliveryPolicy,
     pub(crate) buffer: Arc<Buffer>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Consumer {
@@ -112,7 +114,12 @@ impl Consumer {
     ///
     /// Dropped, nothing is lost: no message is taken before it is returned.
     pub async fn next(&mut self) -> Option<Result<Delivery>> {
-        poll_fn(|cx| self.poll_delivery(cx)).await
+        let mut begun = self.shared.meter.begin(Operation::Receive);
+        let next = poll_fn(|cx| self.poll_delivery(cx)).await;
+        if let Some(came) = &next {
+            tell(&mut begun, came.as_ref());
+        }
+        next
     }
 
     /// The next message, if one is there before `timeout` is over; at once, if it is zero. `None` when
@@ -130,6 +137,7 @@ impl Consumer {
     ///
     /// Dropped, nothing is lost: no message is taken before it is returned.
     pub async fn receive(&mut self, timeout: Duration) -> Result<Option<Delivery>> {
+        let mut begun = self.shared.meter.begin(Operation::Receive);
         let is_pulling = self.shared.buffer.prefetch() == 0;
         let limit = if is_pulling { timeout.saturating_add(ANSWER) } else { timeout };
         let began = tokio::time::Instant::now();
@@ -150,11 +158,13 @@ impl Consumer {
                 }
             }
         };
-        match tokio::time::timeout(limit, next).await {
-            Ok(Came::Message(delivery)) => Ok(Some(delivery)),
+        let came = match tokio::time::timeout(limit, next).await {
+            Ok(Came::Message(delivery)) => Ok(delivery),
             Ok(Came::Over(Some(error))) => Err(error),
-            Ok(Came::Nothing | Came::Over(None)) | Err(_) => Ok(None),
-        }
+            Ok(Came::Nothing | Came::Over(None)) | Err(_) => return Ok(None),
+        };
+        tell(&mut begun, came.as_ref());
+        came.map(Some)
     }
 
     /// Ends the consumer and waits until the broker has heard of it, and of the acknowledgement of what
@@ -480,8 +490,19 @@ impl Stream for Consumer {
     type Item = Result<Delivery>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_delivery(cx)
+        let next = ready!(self.poll_delivery(cx));
+        if let Some(Ok(delivery)) = &next {
+            self.shared.meter.handed_out(delivery.message().headers().message_id.as_ref());
+        }
+        Poll::Ready(next)
     }
+}
+
+/// What became of waiting for a message.
+fn tell(begun: &mut Begun, came: Result<&Delivery, &Error>) {
+    let id = came.ok().and_then(|delivery| delivery.message().headers().message_id.as_ref());
+    id.into_iter().for_each(|id| begun.about(id));
+    begun.end(came);
 }
 
 impl Drop for Consumer {

@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::options::split_options;
 use crate::session::SessionShared;
+use crate::telemetry::{Begun, Meter, Operation};
 use crate::transaction::Work;
 
 /// Sends messages to one destination. From [`Session::producer`](crate::Session::producer).
@@ -66,6 +67,14 @@ struct Sender {
     window: Option<Arc<Window>>,
     /// Whether a broker knows of it, so that it is to be removed there.
     is_declared: bool,
+    meter: Arc<Meter>,
+}
+
+/// A message that has a place in the queue.
+struct Submitted {
+    id: MessageId,
+    pending: Pending,
+    begun: Begun,
 }
 
 impl Producer {
@@ -157,6 +166,7 @@ impl Sender {
     async fn open(session: Arc<SessionShared>, destination: Option<Destination>) -> Result<Self> {
         let id = session.next_producer_id();
         let connection = session.connection.clone();
+        let meter = Meter::new(destination.clone());
         let size = connection.options.producer_window_size;
         let info = ProducerInfo {
             producer_id: Some(id.clone()),
@@ -171,7 +181,7 @@ impl Sender {
         }
         // Made first, it is also removed if this future is dropped.
         let turn = Mutex::new(0);
-        let mut sender = Self { session, id, turn, window, is_declared: false };
+        let mut sender = Self { session, id, turn, window, is_declared: false, meter };
         connection.declare("the producer", info, &mut sender.is_declared).await?;
         Ok(sender)
     }
@@ -182,17 +192,22 @@ impl Sender {
             true => Completion::Transmitted,
             false => Completion::Answered,
         };
-        let (id, pending) = self.submit(destination, message, how).await?;
-        let receipt = Receipt { id: Some(id), pending };
-        match options.send_timeout {
-            Some(limit) => timeout(limit, receipt).await.map_err(|_| unanswered(limit))?,
-            None => receipt.await,
+        let submitted = self.submit(Operation::Send, destination, message, how).await?;
+        let mut receipt = Receipt::from(submitted);
+        let Some(limit) = options.send_timeout else { return receipt.await };
+        match timeout(limit, &mut receipt).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let error = unanswered(limit);
+                receipt.begun.end::<()>(Err(&error));
+                Err(error)
+            }
         }
     }
 
     async fn enqueue(&self, destination: &Destination, message: Message) -> Result<Receipt> {
-        let (id, pending) = self.submit(destination, message, Completion::Answered).await?;
-        Ok(Receipt { id: Some(id), pending })
+        let how = Completion::Answered;
+        self.submit(Operation::Enqueue, destination, message, how).await.map(Receipt::from)
     }
 
     async fn send_async(
@@ -204,11 +219,33 @@ impl Sender {
             true => Completion::Answered,
             false => Completion::Transmitted,
         };
-        let (_, pending) = self.submit(destination, message, how).await?;
-        Ok(Transmission { pending })
+        let submitted = self.submit(Operation::SendAsync, destination, message, how).await?;
+        let Submitted { pending, begun, .. } = submitted;
+        Ok(Transmission { pending, begun })
     }
 
     async fn submit(
+        &self,
+        what: Operation,
+        destination: &Destination,
+        message: Message,
+        how: Completion,
+    ) -> Result<Submitted> {
+        let mut begun = self.meter.begin(what);
+        match self.queue(destination, message, how).await {
+            Ok((id, pending)) => {
+                begun.about(&id);
+                begun.left();
+                Ok(Submitted { id, pending, begun })
+            }
+            Err(error) => {
+                begun.end::<()>(Err(&error));
+                Err(error)
+            }
+        }
+    }
+
+    async fn queue(
         &self,
         destination: &Destination,
         message: Message,
@@ -323,6 +360,13 @@ impl fmt::Debug for Producer {
 pub struct Receipt {
     id: Option<MessageId>,
     pending: Pending,
+    begun: Begun,
+}
+
+impl From<Submitted> for Receipt {
+    fn from(Submitted { id, pending, begun }: Submitted) -> Self {
+        Self { id: Some(id), pending, begun }
+    }
 }
 
 impl Future for Receipt {
@@ -330,11 +374,13 @@ impl Future for Receipt {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(Pin::new(&mut self.pending).poll(cx));
-        Poll::Ready(match (answer, self.id.take()) {
+        let outcome = match (answer, self.id.take()) {
             (Ok(_), Some(id)) => Ok(id),
             (Ok(_), None) => Err(Error::misuse("the receipt was asked again after its answer")),
             (Err(error), _) => Err(Error::request("the message", error)),
-        })
+        };
+        self.begun.end(outcome.as_ref());
+        Poll::Ready(outcome)
     }
 }
 
@@ -344,6 +390,7 @@ impl Future for Receipt {
 #[derive(Debug)]
 pub struct Transmission {
     pending: Pending,
+    begun: Begun,
 }
 
 impl Future for Transmission {
@@ -352,8 +399,10 @@ impl Future for Transmission {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let sent = ready!(Pin::new(&mut self.pending).poll(cx));
         let link = self.pending.link();
-        Poll::Ready(sent.map_err(|error| Error::request("the message", error)).and_then(|_| {
+        let outcome = sent.map_err(|error| Error::request("the message", error)).and_then(|_| {
             link.ok_or_else(|| Error::new(ErrorKind::InDoubt, "the message: the link was lost"))
-        }))
+        });
+        self.begun.end(outcome.as_ref());
+        Poll::Ready(outcome)
     }
 }

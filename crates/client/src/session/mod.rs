@@ -228,6 +228,10 @@ impl Session {
     pub(crate) fn work(&self) -> Option<&mpsc::Sender<Work>> {
         self.shared.work()
     }
+
+    pub(crate) fn connection(&self) -> &Shared {
+        &self.shared.connection
+    }
 }
 
 impl SessionShared {

@@ -7,6 +7,7 @@ mod options;
 mod peer;
 mod redelivery;
 mod requests;
+mod telemetry;
 mod transactions;
 
 use rewire_failover::core::LinkId;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rewire_protocol::Str;
 use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use self::task::End;
 pub(crate) use self::task::{Gone, Work, start};
@@ -21,6 +22,7 @@ use crate::destination::ToDestination;
 use crate::error::{Error, ErrorKind, Result};
 use crate::producer::{AnonymousProducer, Producer};
 use crate::session::Session;
+use crate::telemetry::Operation;
 
 /// A session whose work is done together. From
 /// [`Connection::transacted_session`](crate::Connection::transacted_session).
@@ -213,10 +215,20 @@ impl TransactedSession {
 
     async fn end(&self, how: End) -> Result<()> {
         let Some(work) = self.session.work() else { return Err(Error::closed()) };
+        let what = match how {
+            End::Commit => Operation::Commit,
+            End::Rollback => Operation::Rollback,
+        };
+        let mut begun = self.session.connection().meter.begin(what);
         let (done, is_done) = oneshot::channel();
-        // The task lives as long as the session.
-        work.send(Work::End { how, done }).await.map_err(|_| Error::closed())?;
-        is_done.await.map_err(|_| Error::closed())?
+        let end = async {
+            // The task lives as long as the session.
+            work.send(Work::End { how, done }).await.map_err(|_| Error::closed())?;
+            is_done.await.map_err(|_| Error::closed())?
+        };
+        let ended = end.instrument(begun.span().clone()).await;
+        begun.end(ended.as_ref());
+        ended
     }
 }
 

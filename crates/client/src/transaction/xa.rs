@@ -14,6 +14,7 @@ use crate::destination::ToDestination;
 use crate::error::{Error, ErrorKind, Result};
 use crate::producer::{AnonymousProducer, Producer};
 use crate::session::Session;
+use crate::telemetry::Operation;
 
 /// The name of a branch, which a transaction manager gives it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -281,11 +282,21 @@ impl XaSession {
 
     async fn step(&self, xid: &Xid, step: Step) -> Result<Vote> {
         let Some(work) = self.session.work() else { return Err(Error::closed()) };
+        let mut begun = match step {
+            Step::Commit { .. } => Some(self.connection.meter.begin(Operation::Commit)),
+            Step::Rollback => Some(self.connection.meter.begin(Operation::Rollback)),
+            Step::Start | Step::End | Step::Prepare => None,
+        };
         let (done, is_done) = oneshot::channel();
         let id = Box::new(xid.id());
-        // The task lives as long as the session.
-        work.send(Work::Xa { id, step, done }).await.map_err(|_| Error::closed())?;
-        is_done.await.map_err(|_| Error::closed())?
+        let take = async {
+            // The task lives as long as the session.
+            work.send(Work::Xa { id, step, done }).await.map_err(|_| Error::closed())?;
+            is_done.await.map_err(|_| Error::closed())?
+        };
+        let taken = take.await;
+        begun.iter_mut().for_each(|begun| begun.end(taken.as_ref()));
+        taken
     }
 }
 
