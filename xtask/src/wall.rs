@@ -15,7 +15,7 @@ pub(crate) fn run() -> Done {
     chore::run(cargo(["check", "-p", "rewire-protocol"]))?;
     let failover = ["check", "-p", "rewire-failover", "--no-default-features"];
     chore::run(cargo(failover))?;
-    for features in ["tokio", "tokio,tls", "tokio,http"] {
+    for features in ["tokio", "tokio,tls", "tokio,http", "serde"] {
         chore::run(cargo(failover.iter().copied().chain(["--features", features])))?;
     }
     let client = ["check", "-p", "rewire", "--no-default-features"];

@@ -56,6 +56,9 @@
 //! `ssl:` brokers need [`ConnectionBuilder::tls`] only where the platform's authorities are not enough. Passwords that
 //! change come from a [`CredentialsProvider`], which is asked on every attempt.
 //!
+//! With the feature `serde` a configuration file can hold the URI ([`uri::FailoverUri`], as text or as a table) and
+//! the [`ConnectionOptions`]. Passwords are read and never written.
+//!
 //! # Send
 //!
 //! Three ways, by how much is waited for; all keep their order:
@@ -207,6 +210,7 @@ pub use rewire_failover::core::{
 };
 #[cfg(feature = "tls")]
 pub use rewire_failover::transport::{Pem, TlsOptions};
+pub use rewire_failover::uri;
 pub use rewire_failover::{
     Credentials, CredentialsProvider, DialError, GaveUp, LostReason, Noticed, ProviderError,
     Providing,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rewire_failover::CredentialsProvider;
 use rewire_failover::core::Event;
 use rewire_failover::transport::{FailoverTransport, TransportConfig};
-use rewire_failover::uri::FailoverUri;
+use rewire_failover::uri::{FailoverUri, UriError};
 use rewire_protocol::{ConnectionId, ConnectionInfo, Str};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -30,7 +30,7 @@ type Listener = Box<dyn FnMut(Event) + Send>;
 /// Describes a connection. From [`Connection::builder`]; await it.
 #[must_use = "a builder does nothing until it is awaited"]
 pub struct ConnectionBuilder {
-    uri: String,
+    uri: Result<FailoverUri, UriError>,
     client_id: Option<String>,
     credentials: Option<(String, String)>,
     listener: Option<Listener>,
@@ -39,9 +39,9 @@ pub struct ConnectionBuilder {
 }
 
 impl ConnectionBuilder {
-    pub(super) fn new(uri: &str) -> Self {
+    pub(super) fn new(uri: Result<FailoverUri, UriError>) -> Self {
         Self {
-            uri: uri.to_owned(),
+            uri,
             client_id: None,
             credentials: None,
             listener: None,
@@ -137,8 +137,7 @@ impl ConnectionBuilder {
     }
 
     async fn open(self, meter: Arc<Meter>) -> Result<Connection> {
-        let uri = self.uri.parse::<FailoverUri>();
-        let uri = uri.map_err(|error| Error::config(&error))?;
+        let uri = self.uri.map_err(|error| Error::config(&error))?;
         let (options, notes) = self.options.with(uri.jms())?;
         for note in notes {
             tracing::warn!("{note}");

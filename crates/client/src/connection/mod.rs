@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
+use rewire_failover::uri::FailoverUri;
 use rewire_protocol::{
     Command, ConnectionId, FlushCommand, RemoveInfo, RemoveSubscriptionInfo, SessionId, Str,
 };
@@ -74,7 +75,22 @@ impl Connection {
     ///
     /// `uri` is a `failover:` URI or the address of one broker, `tcp://host:port`.
     pub fn builder(uri: &str) -> ConnectionBuilder {
-        ConnectionBuilder::new(uri)
+        ConnectionBuilder::new(uri.parse())
+    }
+
+    /// The same for a URI that was read before, from a configuration file for example, or built.
+    ///
+    /// ```no_run
+    /// use rewire::Connection;
+    /// use rewire::uri::{BrokerUri, FailoverUri};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let uri = FailoverUri::builder().broker(BrokerUri::parse("tcp://a:61616")?).backup(true);
+    /// let connection = Connection::builder_for(uri.build()?).await?;
+    /// # drop(connection); Ok(()) }
+    /// ```
+    pub fn builder_for(uri: FailoverUri) -> ConnectionBuilder {
+        ConnectionBuilder::new(Ok(uri))
     }
 
     /// Begins to describe a session; await the builder to make it.

@@ -130,4 +130,18 @@ mod tests {
         assert!(error.to_string().contains("useCompresion"), "{error}");
         assert!(serde_json::from_str::<ConnectionOptions>(r#"{"sendTimeout":-5}"#).is_err());
     }
+
+    #[tokio::test]
+    async fn a_connection_is_made_of_what_a_file_holds() {
+        #[derive(serde::Deserialize)]
+        struct Settings {
+            uri: crate::uri::FailoverUri,
+            options: ConnectionOptions,
+        }
+        let file = r#"{"uri": {"brokers": ["tcp://127.0.0.1:1"], "startupMaxReconnectAttempts": 1},
+            "options": {"connectResponseTimeout": 20000}}"#;
+        let Settings { uri, options } = serde_json::from_str(file).unwrap();
+        let failed = crate::Connection::builder_for(uri).options(options).await.unwrap_err();
+        assert_eq!(failed.kind(), crate::ErrorKind::Unreachable);
+    }
 }

@@ -70,7 +70,7 @@ impl FailoverUriBuilder {
         self.text(format!("jms.{name}"), value)
     }
 
-    fn text(mut self, name: String, value: &str) -> Self {
+    pub(super) fn text(mut self, name: String, value: &str) -> Self {
         self.given.push(Given::Text { name, value: value.to_owned() });
         self
     }

@@ -15,6 +15,10 @@
 //! | `%252B` after a broker | decoded twice | decoded once |
 //! | white space around brokers | an error | taken |
 //! | `tcp://user:password@host:1` | left out in silence | an error |
+//!
+//! With the feature `serde` a configuration file can hold a [`FailoverUri`], as text or as a table of its brokers
+//! and options (`brokers`, `randomize`, the tables `nested` and `jms`), [`FailoverOptions`] under the same names,
+//! and a [`BrokerUri`]. Secrets are not written: `***` stands for one, and is refused when it is read.
 
 mod attempts;
 mod broker;
@@ -23,6 +27,8 @@ mod composite;
 mod declare;
 mod error;
 mod explain;
+#[cfg(feature = "serde")]
+mod files;
 mod jms;
 mod lookup;
 mod options;
