@@ -85,7 +85,7 @@ async fn an_idle_broker_answers_when_asked_in_every_version_and_before_there_is_
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_missed_all_the_same() {
     let mut broker = ActiveMq::start();
-    let uri = format!("failover:({})?detectTimeout=1500", broker.uri());
+    let uri = format!("failover:({})?detectTimeout=1000", broker.uri());
     let connection = Connection::builder(&uri).await.unwrap();
     let mut events = connection.events();
     let mut senders = JoinSet::new();
@@ -109,6 +109,6 @@ async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_misse
     let event = timeout(SOON, events.next()).await.expect("it is noticed");
     let after = held.elapsed();
     assert!(matches!(event, Some(Event::Interrupted { .. })), "{event:?}");
-    assert!(after < Duration::from_millis(1800), "noticed after {after:?}");
+    assert!(after < Duration::from_millis(1500), "noticed after {after:?}");
     senders.shutdown().await;
 }

@@ -87,9 +87,10 @@ option_set! {
         /// Ours: how long one dial may take as a whole: name, connect, TLS and negotiation. 0 is no
         /// such limit; the broker's own `connectionTimeout` holds either way.
         connect_timeout: Option<Duration> = None, "connectTimeout", MILLIS_OR_OFF;
-        /// Ours: how long a link may be silent before it counts as lost, standbys too. After a third
-        /// of it the broker is asked for a sign of life, which every broker gives, but for one that
-        /// holds up a producer (its flow control) or is busy elsewhere: a JVM under load pauses. 0 leaves silence to the inactivity monitor.
+        /// Ours: how long a broker has to answer when it is asked for a sign of life, on a standby too. It is
+        /// asked after a fifth of this time in silence, and its link lost if it does not answer, as it does
+        /// not while it holds up a producer (its flow control) or is busy elsewhere: a JVM under load pauses.
+        /// 0 leaves silence to the inactivity monitor.
         detect_timeout: Option<Duration> = None, "detectTimeout", MILLIS_OR_OFF;
         /// Ours: how long a request may wait for its answer, failovers included. Then it ends as not sent
         /// or in doubt, and is not sent again. 0 is for ever.

@@ -59,9 +59,10 @@ pub(super) struct Inactivity {
 
 #[derive(Clone, Copy, Debug)]
 struct Watch {
-    limit: Duration,
     /// The silence after which the peer is asked for a sign of life.
     ask_after: Duration,
+    /// How long it then has to give one.
+    time_to_answer: Duration,
     name: SilenceLimit,
 }
 
@@ -94,15 +95,15 @@ impl Inactivity {
         let duration = agreed_on([ours, peer].map(|offer| offer.max_inactivity_duration));
         let duration = (config.use_inactivity_monitor && !duration.is_zero()).then_some(duration);
         let agreed = duration.map(|limit| Watch {
-            limit,
-            ask_after: limit * 2 / 3,
+            ask_after: limit - limit / 3,
+            time_to_answer: limit / 3,
             name: SilenceLimit::MaxInactivityDuration,
         });
         let detect = config.detect_timeout.filter(|_| is_broker);
         let detect = detect.map(|limit| limit.min(LONGEST)).map(|limit| Watch {
-            limit,
-            // It is short: what is left of it is the time that the peer has to answer.
-            ask_after: limit / 3,
+            // It is short, and a JVM on a busy machine may need all of it to answer.
+            ask_after: limit / 5,
+            time_to_answer: limit,
             name: SilenceLimit::DetectTimeout,
         });
         let delays = [ours, peer].map(|offer| offer.max_inactivity_duration_inital_delay);
@@ -163,7 +164,7 @@ impl Inactivity {
     fn death(&self, watch: &Watch) -> Instant {
         let mut counts_from =
             self.begins.map_or(self.last_read, |begins| begins.max(self.last_read));
-        let time_to_answer = watch.limit - watch.ask_after;
+        let time_to_answer = watch.time_to_answer;
         let mut not_before = counts_from;
         if let Some(question) = self.open_question() {
             match question.written {
@@ -175,7 +176,7 @@ impl Inactivity {
         if let Some(forgiven) = self.forgiven {
             not_before = not_before.max(forgiven + time_to_answer);
         }
-        (counts_from + watch.limit).max(not_before)
+        (counts_from + watch.ask_after + time_to_answer).max(not_before)
     }
 
     /// The first of the limits to be reached, and when that is.

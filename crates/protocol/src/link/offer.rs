@@ -22,8 +22,8 @@ pub struct LinkConfig {
     pub use_inactivity_monitor: bool,
     /// Who is on the other end. Default a broker.
     pub peer: Peer,
-    /// How long a broker may be silent, whatever was agreed on: after a third of it, it is asked for a
-    /// sign of life. Not for a client, which cannot be asked. Default none.
+    /// How long a broker has to answer, whatever was agreed on, when it is asked for a sign of life, as it is
+    /// after a fifth of this time in silence. Not for a client, which cannot be asked. Default none.
     pub detect_timeout: Option<Duration>,
 }
 

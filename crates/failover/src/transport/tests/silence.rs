@@ -32,12 +32,12 @@ async fn silence_until_given_up(options: &str) -> (Duration, LostReason) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_broker_is_missed_when_the_detect_timeout_is_over() {
+async fn a_silent_broker_is_missed_when_the_detect_timeout_to_answer_is_over() {
     let (after, cause) = silence_until_given_up("&detectTimeout=200").await;
     let LostReason::Silent { silence, limit } = cause else { panic!("{cause}") };
     assert_eq!(limit, SilenceLimit::DetectTimeout);
-    assert!((ms(200)..ms(210)).contains(&silence), "{silence:?}");
-    assert!((ms(200)..ms(210)).contains(&after), "{after:?}");
+    assert!((ms(240)..ms(250)).contains(&silence), "{silence:?}");
+    assert!((ms(240)..ms(250)).contains(&after), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_broker_that_is_not_read_is_not_taken_for_silent() {
     let begin = Time::now();
     let cause = interrupted(&mut events).await;
     assert!(matches!(cause, LostReason::Silent { .. }), "{cause}");
-    assert!((ms(200)..ms(210)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    assert!((ms(240)..ms(250)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

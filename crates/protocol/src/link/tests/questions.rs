@@ -5,7 +5,7 @@ use crate::{ConnectionControl, ConnectionInfo, ExceptionResponse, Response};
 
 /// A client that asks after 100 ms of silence, and its broker.
 fn asking() -> (LinkCore, LinkCore, Instant) {
-    pair(|config| config.detect_timeout = Some(ms(300)))
+    pair(|config| config.detect_timeout = Some(ms(500)))
 }
 
 /// Lets the client ask: what the broker sees.
@@ -113,7 +113,7 @@ fn a_client_is_not_asked_and_has_the_initial_delay_to_begin_with_its_keep_alives
     let mut a = link(now, |config| config.offer.max_inactivity_duration = Some(3000));
     let mut b = link(now, |config| {
         config.peer = Peer::Client;
-        config.detect_timeout = Some(ms(300));
+        config.detect_timeout = Some(ms(500));
     });
     greeted(&mut a, &mut b, now);
     // The client says nothing for as long as Java's may.
