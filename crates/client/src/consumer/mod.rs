@@ -65,6 +65,8 @@ pub struct Consumer {
     outgoing: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     /// When acknowledgements that are collected wait no longer for more.
     patience: Option<Pin<Box<Sleep>>>,
+    /// The same, while there is nothing to hand out.
+    idle: Option<Pin<Box<Sleep>>>,
     /// A message that is handed out once `outgoing` is done.
     held: Option<Delivery>,
     /// What was handed out.
@@ -94,6 +96,7 @@ impl Consumer {
             acks,
             outgoing: None,
             patience: None,
+            idle: None,
             held: None,
             seen: Seen::default(),
             is_over: false,
@@ -256,7 +259,10 @@ impl Consumer {
                     self.has_asked = true;
                     self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => match self.take_idle(cx) {
+                    Some(ack) => self.outgoing = Some(Box::pin(self.shared.clone().sending(ack))),
+                    None => return Poll::Pending,
+                },
             }
         }
     }
@@ -282,6 +288,20 @@ impl Consumer {
             return None;
         }
         self.patience = None;
+        self.acks.take_rest()
+    }
+
+    /// What is collected, once nothing more has come for a moment: ActiveMQ reads up to 200 messages of a queue at
+    /// a time, and may read the next only when it hears of these.
+    fn take_idle(&mut self, cx: &mut Context<'_>) -> Option<Ack> {
+        if !self.acks.is_collecting() {
+            return None;
+        }
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep_until(after(IDLE))));
+        if idle.as_mut().poll(cx).is_pending() {
+            return None;
+        }
+        (self.idle, self.patience) = (None, None);
         self.acks.take_rest()
     }
 
@@ -337,6 +357,7 @@ impl Consumer {
 
     /// Prepares to hand a message out: the session is told first where it acknowledges together.
     fn hold(&mut self, dispatched: Dispatched) {
+        self.idle = None;
         let shared = &self.shared;
         let (link, counter) = (dispatched.link, dispatched.redelivery_counter);
         let generation = self.batch.generation();
@@ -380,6 +401,9 @@ enum Came {
 /// How long a broker waits with a pull: in milliseconds, or this.
 const WAIT_FOR_EVER: i64 = 0;
 const NO_WAIT: i64 = -1;
+
+/// How long acknowledgements are collected while there is nothing to hand out.
+const IDLE: Duration = Duration::from_millis(2);
 
 /// How long a broker may take to say that it has no message.
 const ANSWER: Duration = Duration::from_secs(5);

@@ -37,8 +37,8 @@ pub enum AckMode {
     /// the prefetch ahead.
     Individual,
     /// Late and many at once: at half the prefetch, when the first of them has waited for 300 ms
-    /// (`optimizeAcknowledgeTimeOut`) and the next is asked for, and when the consumer ends. After a failover
-    /// more may come twice.
+    /// (`optimizeAcknowledgeTimeOut`) and the next is asked for, when the next has been waited for and has not come
+    /// in 2 ms, and when the consumer ends. After a failover more may come twice.
     DupsOk,
 }
 

@@ -189,3 +189,24 @@ async fn names_begin_as_the_options_say() {
     assert!(connection.unwrap().id().to_string().starts_with("app-"));
     assert!(info.client_id.unwrap().to_str().starts_with("who-"));
 }
+
+#[tokio::test]
+async fn a_consumer_that_waits_keeps_nothing_back_that_its_broker_may_be_waiting_for() {
+    for (mode, option) in [(AckMode::DupsOk, ""), (AckMode::Auto, "&jms.optimizeAcknowledge=true")]
+    {
+        let peer = Peer::start().await;
+        let uri = format!("{}?jms.optimizeAcknowledgeTimeOut=3600000{option}", peer.uri());
+        let (_connection, session, mut broker) = session_at(&peer, &uri, mode).await;
+        let (mut consumer, id) = consumer(&session, &mut broker).await;
+        broker.dispatch(&id, &[1, 2, 3]).await;
+        for number in 1..=3 {
+            assert_eq!(next(&mut consumer).await.0, number);
+        }
+        let broker = async {
+            assert_eq!(ack(&mut broker).await, (MessageAck::STANDARD, 1, 3, 3));
+            broker.dispatch(&id, &[4]).await;
+        };
+        let (more, ()) = tokio::join!(next(&mut consumer), broker);
+        assert_eq!(more.0, 4);
+    }
+}
