@@ -5,7 +5,7 @@ use std::fmt;
 use super::MAX_OPTIONS;
 use super::declare::Row;
 use super::error::{Shown, UriError, UriErrorKind, excerpt};
-use super::lookup::{Missing, Place, find};
+use super::lookup::{Missing, Place, find, nearest_of};
 use super::value::{OptionValue, is_secret};
 
 /// Whom an option speaks to.
@@ -204,7 +204,9 @@ fn unknown(name: &str, value: Option<&str>, missing: Missing) -> UriErrorKind {
             UriErrorKind::Misplaced { option, value: show(name, value), instead }
         }
         Missing::Nowhere(nearest) => {
-            let near_secret = nearest.as_deref().is_some_and(is_secret);
+            let last = name.rsplit('.').next().unwrap_or_default();
+            let near_secret = nearest.as_deref().is_some_and(is_secret)
+                || nearest_of(last, &["password"]).is_some();
             let value = match value {
                 Some(_) if near_secret || name == "***" => Shown::Hidden,
                 Some(_) | None => show(name, value),

@@ -19,6 +19,8 @@ fn messages_do_not_repeat_secrets() {
         "failover:()?nested.password=hunter2",
         "failover:()?nested.jms.password=hunter2",
         "failover:()?secret=hunter2",
+        "failover:()?pasword=hunter2",
+        "tcp://a:1?passord=hunter2",
         "failover:()?jms.password=%zzhunter2",
         "failover:()?jms.password=hun&ter2",
         "failover:()?jms.password=hun&ter2=x",
