@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rewire::{Connection, Message, Pem, Queue, TlsOptions};
+use rewire_broker::settings::Settings;
 use rewire_broker::{Broker, ClientAuth, ListenerConfig, ListenerTls};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -118,6 +119,30 @@ async fn a_client_has_to_show_a_certificate_where_one_is_demanded() {
     let own = Pem::bytes(clients.issue());
     let connection = dial(&broker, trusted.identify_with(own.clone(), own)).await.unwrap();
     connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_may_show_a_certificate_where_one_is_wanted() {
+    let files = Files::new();
+    let clients = Authority::new("clients");
+    files.write("clients.pem", &clients.pem);
+    let path = |name: &str| files.path(name).display().to_string();
+    let settings = format!(
+        "[[listener]]\nuri = 'ssl://127.0.0.1:0'\ncertificates = '{}'\n\
+         clientAuthorities = '{}'\nwantClientAuth = true\n",
+        path("broker.pem"),
+        path("clients.pem")
+    );
+    let settings = Settings::parse("broker.toml", &settings).unwrap();
+    let broker = settings.into_builder().start().await.unwrap();
+    let trusted = files.authority.trusted();
+    let own = Pem::bytes(clients.issue());
+    for tls in [trusted.clone(), trusted.clone().identify_with(own.clone(), own)] {
+        dial(&broker, tls).await.unwrap().close().await.unwrap();
+    }
+    let foreign = Pem::bytes(files.authority.issue());
+    let foreign = trusted.identify_with(foreign.clone(), foreign);
+    assert!(dial(&broker, foreign).await.is_err(), "it is of another authority");
 }
 
 #[tokio::test]

@@ -301,7 +301,12 @@ mod tests {
 
     #[test]
     fn a_prefetch_that_a_client_has_chosen_is_left_alone() {
-        let prefetch = Prefetch { queue: Some(7), topic: Some(8), ..Prefetch::default() };
+        let prefetch = Prefetch {
+            queue: Some(7),
+            topic: Some(8),
+            queue_browser: Some(9),
+            durable_topic: Some(10),
+        };
         let policy = DestinationPolicy { prefetch, ..DestinationPolicy::default() };
         let of = |destination, prefetch_size| {
             let destination = Some(destination);
@@ -316,6 +321,18 @@ mod tests {
             (of(Destination::topic("T"), 32_766), of(Destination::topic("T"), 1000)),
             (8, 1000)
         );
+        let browser = |prefetch_size| {
+            let destination = Some(Destination::queue("Q"));
+            let info = ConsumerInfo { destination, browser: true, ..ConsumerInfo::default() };
+            policy.prefetch_of(&ConsumerInfo { prefetch_size, ..info })
+        };
+        assert_eq!((browser(500), browser(1000)), (9, 1000));
+        let durable = |prefetch_size| {
+            let (destination, name) = (Some(Destination::topic("T")), Some("all".into()));
+            let info = ConsumerInfo { subscription_name: name, ..ConsumerInfo::default() };
+            policy.prefetch_of(&ConsumerInfo { destination, prefetch_size, ..info })
+        };
+        assert_eq!((durable(100), durable(1000), durable(50)), (10, 10, 50));
     }
 
     #[test]

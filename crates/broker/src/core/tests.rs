@@ -8,6 +8,7 @@ mod consumers;
 mod dead_letters;
 mod durable;
 mod flow;
+mod limits;
 mod paging;
 mod policies;
 mod queues;

@@ -33,7 +33,11 @@ impl Peer {
 
     /// Past its `ConnectionInfo`, with session 1 and producer 1.
     async fn connect(broker: &Broker, name: &str) -> Self {
-        let mut peer = Self::dial(broker).await;
+        Self::connect_to(broker.addresses().next().unwrap(), name).await
+    }
+
+    async fn connect_to(address: SocketAddr, name: &str) -> Self {
+        let mut peer = Self::dial_to(address).await;
         assert_eq!(peer.next().await.unwrap().name(), "BrokerInfo");
         let id = ConnectionId::new(name);
         let info = ConnectionInfo {
@@ -258,6 +262,33 @@ async fn a_listener_has_a_limit_of_its_own_and_an_address_that_clients_are_told(
     let mut third = Peer::dial_to(other).await;
     assert_eq!(third.next().await.unwrap().name(), "BrokerInfo");
     drop(first);
+}
+
+#[tokio::test]
+async fn a_listener_has_a_largest_frame_of_its_own_or_the_brokers() {
+    let mut own = ListenerConfig::new("tcp://127.0.0.1:0");
+    own.max_frame_size = Some(100 << 10);
+    let broker = Broker::builder().listen("tcp://127.0.0.1:0").listener(own);
+    let broker = broker.max_frame_size(70 << 10).start().await.unwrap();
+    let addresses: Vec<SocketAddr> = broker.addresses().collect();
+    let mut refused = Peer::connect_to(addresses[0], "a").await;
+    // The beginning of a frame of 80 KiB is enough.
+    let sent = refused.stream.write_all(&[0, 1, 0x40, 0, 1]).await;
+    assert!(sent.is_ok() && refused.next().await.is_none());
+    let mut taken = Peer::connect_to(addresses[1], "b").await;
+    assert_eq!(taken.ask(message("b", 1, "Q", 80 << 10)).await, "Response");
+}
+
+#[tokio::test]
+async fn who_is_silent_for_longer_than_its_listener_allows_is_hung_up() {
+    let mut strict = ListenerConfig::new("tcp://127.0.0.1:0");
+    strict.max_inactivity = Some(Duration::from_millis(200));
+    let broker = Broker::builder().listener(strict).start().await.unwrap();
+    let mut peer = Peer::connect(&broker, "a").await;
+    // It answers no more, as a client whose machine is gone.
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(SOON, peer.stream.read_to_end(&mut heard)).await;
+    assert!(ended.is_ok(), "it is hung up");
 }
 
 #[tokio::test]
