@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use rewire_broker::cluster::NetworkConnector;
 use rewire_broker::settings::{Settings, StoreSettings};
 use rewire_broker::{DiskStore, ListenerConfig, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::BrokerArgs;
+use crate::args::{BrokerArgs, Hidden};
 use crate::run::Failure;
 
 /// Where clients come in when nobody says.
@@ -75,8 +76,12 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
     } else if settings.listeners.is_empty() {
         settings.listeners.push(ListenerConfig::new(DEFAULT_LISTEN));
     }
-    for user in args.users {
-        settings.config.users.insert(user.name, user.password);
+    for Hidden(user) in args.users {
+        let (name, password) = user
+            .split_once(':')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| Failure::usage("--user: give a name and a password: app:secret"))?;
+        settings.config.users.insert(name.to_owned(), password.to_owned());
     }
     let cluster = &mut settings.config.cluster;
     cluster.update_clients |= args.update_cluster_clients;
@@ -86,7 +91,10 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
         cluster.filter = args.update_cluster_filter;
     }
     if !args.network_connector.is_empty() {
-        cluster.connectors = args.network_connector;
+        let read = |Hidden(uri): Hidden| uri.parse::<NetworkConnector>();
+        let connectors: Result<Vec<_>, _> = args.network_connector.into_iter().map(read).collect();
+        cluster.connectors =
+            connectors.map_err(|error| Failure::usage(format!("--network-connector: {error}")))?;
     }
     Ok(settings)
 }

@@ -228,10 +228,51 @@ fn a_broker_is_what_its_file_says_and_its_flags_win() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(said.contains("User app is not authorized to write to: queue://SHUT"), "{said}");
 
-    std::fs::write(&file, "memory = true\nlisten = 'udp://127.0.0.1:0'").unwrap();
+    std::fs::write(&file, "memory = true\nlisten = 'tcp://not-a-host.invalid:0'").unwrap();
     let flags = ["--listen", "tcp://127.0.0.1:0"];
     let broker = Broker::run(rewire().args(["broker", "--config"]).arg(&file).args(flags));
     assert!(broker.uri.starts_with("tcp://127.0.0.1:"));
+}
+
+#[test]
+fn a_password_may_have_a_colon_and_what_is_wrong_is_said_without_any_password() {
+    let users = ["--user", "app:open:sesame", "--listen", "tcp://127.0.0.1:0"];
+    let broker = Broker::run(rewire().args(["broker", "--memory"]).args(users));
+    let mut send = rewire();
+    send.args(["send", &broker.uri, "Q", "hi", "--user", "app", "--password-env", "PW"]);
+    assert!(send.env("PW", "open:sesame").output().unwrap().status.success());
+    for (flag, value, expected) in [
+        ("--user", "sesame", "--user: give a name and a password"),
+        ("--user", ":sesame", "--user: give a name and a password"),
+        ("--network-connector", "static:(tcp://b:1)&password=sesame", "after the brokers"),
+        ("--network-connector", "static:(tcp://b:1)?pasword=sesame", "`pasword`"),
+        ("--network-connector", "stattic:(tcp://b:1)?password=sesame", "\"stattic\""),
+        ("--network-connector", "static:(tpc://u:sesame@b:1)?password=sesame", "`tpc`"),
+        ("--network-connector", "static:(tcp://b:1)?password=sesame%4", "hexadecimal"),
+        ("--network-connector", "static:(tcp://b:1?password=sesame", "bracket"),
+    ] {
+        let output = rewire().args(["broker", "--memory", flag, value]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(flag) && said.contains(expected), "{value}: {said}");
+        assert!(!said.contains("sesame"), "{said}");
+    }
+}
+
+#[test]
+fn an_address_that_another_has_is_no_mistake_of_the_command_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let listen = format!("tcp://{address}");
+    for flags in [
+        ["--listen", &listen, "--name", "b"],
+        ["--listen", "tcp://127.0.0.1:0", "--http", &address],
+    ] {
+        let output = rewire().args(["broker", "--memory"]).args(flags).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&address), "{said}");
+    }
 }
 
 #[test]

@@ -324,6 +324,8 @@ fn split(rest: &str) -> Result<(&str, &str), ClusterConfigError> {
                 Some(query) => Ok((&inner[..at], query)),
                 None if after.is_empty() => Ok((&inner[..at], "")),
                 None => {
+                    // What follows a = may be a password.
+                    let after = after.split('=').next().unwrap_or_default();
                     Err(ClusterConfigError(format!("after the brokers, {after:?} means nothing")))
                 }
             };

@@ -108,6 +108,9 @@ impl TlsWords {
 const PLAIN: [&str; 4] = ["tcp", "nio", "auto", "auto+nio"];
 /// Those with TLS.
 const SECURE: [&str; 4] = ["ssl", "nio+ssl", "auto+ssl", "auto+nio+ssl"];
+/// What is said of an address that clients could do nothing with.
+pub(super) const NOT_TO_PUBLISH: &str =
+    "this is no address to publish: tcp://host:port is expected";
 /// The options a URI may have.
 const OPTIONS: [&str; 8] = [
     "maximumConnections",
@@ -132,6 +135,21 @@ impl ListenerConfig {
             max_inactivity: None,
             tls: None,
         }
+    }
+
+    /// What is wrong with it, if something is that can be told without a try.
+    #[cfg(feature = "settings")]
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.clone().resolve() {
+            Err(StartError::Address { problem, .. }) => return Err(problem),
+            Err(other) => return Err(other.to_string()),
+            Ok(_) => {}
+        }
+        let published = self.published.as_deref().map(crate::cluster::Address::read);
+        if published.is_some_and(|address| address.is_none()) {
+            return Err(NOT_TO_PUBLISH.to_owned());
+        }
+        Ok(())
     }
 
     /// Takes what the URI says into the fields, where they say nothing. The address, to listen on.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::address::ListenerConfig;
+use super::address::{ListenerConfig, NOT_TO_PUBLISH};
 use super::listener::Listener;
 use super::owner::Owner;
 use super::tls::Tls;
@@ -46,6 +47,14 @@ pub enum StartError {
         uri: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// An address that the system does not give, now: another program has it, most likely.
+    #[error("{uri}: {error}")]
+    Listen {
+        /// The address as it was given.
+        uri: String,
+        /// What the system says.
+        error: std::io::Error,
     },
     /// Rights are given to users, and there is none: anybody could take any name.
     #[error("rights need users: without them a client may give itself any name")]
@@ -250,10 +259,8 @@ impl BrokerBuilder {
         let mut seen = BTreeSet::new();
         for mut config in std::mem::take(&mut self.listen) {
             let place = config.resolve()?;
-            let (listener, address) = place.bind().await.map_err(|error| StartError::Address {
-                uri: config.uri.clone(),
-                problem: error.to_string(),
-            })?;
+            let bound = place.bind().await;
+            let (listener, address) = bound.map_err(|error| not_bound(&config.uri, error))?;
             let uri = config.published(&place, address);
             let refuse = |problem| StartError::Address { uri: config.uri.clone(), problem };
             let tls = config.tls.clone().map(Tls::new).transpose().map_err(refuse)?;
@@ -285,9 +292,8 @@ impl BrokerBuilder {
             return Ok(published.clone());
         }
         if listener.published.is_some() {
-            let problem = "this is no address to publish: tcp://host:port is expected";
-            let refuse =
-                || StartError::Address { uri: uri.to_owned(), problem: problem.to_owned() };
+            let problem = NOT_TO_PUBLISH.to_owned();
+            let refuse = || StartError::Address { uri: uri.to_owned(), problem };
             return Address::read(uri).map(|address| address.text).ok_or_else(refuse);
         }
         let cluster = &self.config.cluster;
@@ -314,6 +320,14 @@ async fn name_of_this_machine() -> Option<String> {
     found.then_some(name)
 }
 
+fn not_bound(uri: &str, error: std::io::Error) -> StartError {
+    let uri = uri.to_owned();
+    match error.kind() {
+        ErrorKind::InvalidInput => StartError::Address { uri, problem: error.to_string() },
+        _ => StartError::Listen { uri, error },
+    }
+}
+
 #[cfg(feature = "http")]
 async fn bind_http(address: String) -> Result<(tokio::net::TcpListener, SocketAddr), StartError> {
     let bound = async {
@@ -321,10 +335,7 @@ async fn bind_http(address: String) -> Result<(tokio::net::TcpListener, SocketAd
         let address = listener.local_addr()?;
         Ok::<_, std::io::Error>((listener, address))
     };
-    bound.await.map_err(|error| StartError::Address {
-        uri: format!("http://{address}"),
-        problem: error.to_string(),
-    })
+    bound.await.map_err(|error| not_bound(&format!("http://{address}"), error))
 }
 
 /// An id that no other broker has, nor this one when it starts again. Entropy enters here and nowhere

@@ -12,10 +12,11 @@ mod tests;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::reader::{Source, Table, suggestion};
 use crate::cluster::{ClusterConfig, NetworkConnector};
-use crate::core::{BrokerConfig, BrokerLimits};
+use crate::core::BrokerConfig;
 use crate::server::{BrokerBuilder, ListenerConfig, ListenerTls, TlsWords};
 
 /// Bytes of the largest file that is read.
@@ -114,14 +115,18 @@ impl Settings {
         }
         settings.store = store(&mut table, folder)?;
         if let Some(uris) = table.take("listen") {
-            settings.listeners.extend(uris.texts()?.into_iter().map(ListenerConfig::new));
+            let uris = uris.names(|uri| {
+                let checked = ListenerConfig::new(uri).check();
+                checked.map_err(|problem| format!("cannot be {uri:?}: {problem}"))
+            })?;
+            settings.listeners.extend(uris.into_iter().map(ListenerConfig::new));
         }
         for listener in tables(&mut table, "listener")? {
             settings.listeners.push(read_listener(listener, folder)?);
         }
         if let Some(limits) = table.take("limits") {
             let limits = limits.table()?;
-            settings.max_frame_size = read_limits(limits, &mut settings.config.limits)?;
+            settings.max_frame_size = read_limits(limits, &mut settings.config)?;
         }
         if let Some(wanted) = table.take("advisorySupport") {
             settings.config.advisory_support = wanted.boolean()?;
@@ -215,6 +220,7 @@ fn read_listener(mut table: Table<'_>, folder: &Path) -> Result<ListenerConfig, 
     if let Some(silence) = table.take("maxInactivityDuration") {
         listener.max_inactivity = Some(silence.duration()?);
     }
+    listener.check().map_err(|problem| table.error(format!("{}: {problem}", listener.uri)))?;
     table.finish()?;
     Ok(listener)
 }
@@ -222,11 +228,23 @@ fn read_listener(mut table: Table<'_>, folder: &Path) -> Result<ListenerConfig, 
 /// Reads the limits. Bytes of a frame, if they are said.
 fn read_limits(
     mut table: Table<'_>,
-    limits: &mut BrokerLimits,
+    config: &mut BrokerConfig,
 ) -> Result<Option<usize>, SettingsError> {
-    let bytes: [(&'static str, &mut usize); 8] = [
+    let times: [(&'static str, &mut Duration); 2] = [
+        ("connectAttemptTimeout", &mut config.connect_attempt_timeout),
+        ("maxSlowDuration", &mut config.max_slow_duration),
+    ];
+    for (name, time) in times {
+        if let Some(value) = table.take(name) {
+            *time = value.duration()?;
+        }
+    }
+    let limits = &mut config.limits;
+    let bytes: [(&'static str, &mut usize); 10] = [
         ("memory", &mut limits.memory),
         ("destinationMemory", &mut limits.destination_memory),
+        ("pageMemory", &mut limits.page_memory),
+        ("unstoredMemory", &mut limits.unstored_memory),
         ("transactionMemory", &mut limits.transaction_memory),
         ("heldBytes", &mut limits.held_bytes),
         ("outgoingBytes", &mut limits.outgoing_bytes),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rewire_protocol::Destination;
 
 use super::*;
-use crate::core::Right;
+use crate::core::{BrokerLimits, Right};
 
 fn read(text: &str) -> Settings {
     Settings::parse("b.toml", text).unwrap()
@@ -26,6 +26,72 @@ fn the_example_in_the_documentation_is_read() {
     assert_eq!(settings.config.users.len(), 2);
     assert_eq!(settings.config.cluster.connectors.len(), 1);
     assert_eq!(settings.http.as_deref(), Some("127.0.0.1:8161"));
+}
+
+/// What a file says, passwords too.
+fn fingerprint(settings: &Settings) -> String {
+    let connectors = &settings.config.cluster.connectors;
+    let passwords: Vec<_> = connectors.iter().map(|own| &own.password).collect();
+    format!("{settings:?} {:?} {passwords:?}", settings.config.users)
+}
+
+/// Another value in place of this one.
+fn another(value: &str) -> String {
+    const OTHERS: [(&str, &str); 9] = [
+        ("true", "false"),
+        ("false", "true"),
+        ("\"strictOrder\"", "\"roundRobin\""),
+        ("\"oldestMessageWithLowestPriority\"", "\"oldestMessage\""),
+        ("\"*\"", "\"shop\""),
+        ("[\"shop\"]", "\"*\""),
+        ("[\"consumers\"]", "\"*\""),
+        ("[\"producers\", \"consumers\"]", "\"*\""),
+        ("[\"producers\"]", "\"*\""),
+    ];
+    if let Some((_, other)) = OTHERS.iter().find(|(own, _)| *own == value) {
+        return (*other).to_owned();
+    }
+    // The last digit becomes another; a text without any gets a letter more.
+    match value.rfind(|c: char| c.is_ascii_digit()) {
+        Some(at) if !value.starts_with("\"static:") => {
+            let other = if &value[at..=at] == "7" { "6" } else { "7" };
+            format!("{}{other}{}", &value[..at], &value[at + 1..])
+        }
+        _ if value.starts_with("\"static:") => value.replace("mq3", "mq4"),
+        _ if value.starts_with('[') => value.replacen('"', "\"x", 1),
+        _ => format!("\"x{}", &value[1..]),
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn no_key_of_the_example_in_the_documentation_is_read_and_forgotten() {
+    let text = include_str!("../../../../docs/broker.toml");
+    let same = fingerprint(&read(text));
+    let mut tried = 0;
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let Some((_, value)) = line.split_once(" = ") else { continue };
+        let inner = value.strip_prefix("{ ").and_then(|inner| inner.strip_suffix(" }"));
+        let pairs = inner.map_or_else(|| vec![line], |inner| inner.split(", ").collect());
+        for pair in pairs {
+            let (key, value) = pair.split_once(" = ").unwrap();
+            let changed = line.replace(pair, &format!("{key} = {}", another(value)));
+            assert_ne!(changed, line);
+            let lines = text.lines().enumerate();
+            let lines = lines.map(|(at, own)| if at == number { changed.as_str() } else { own });
+            let changed = lines.collect::<Vec<_>>().join("\n");
+            match Settings::parse("b.toml", &changed) {
+                Ok(settings) => assert_ne!(fingerprint(&settings), same, "{pair} has no effect"),
+                // Another kind has no use for the keys beside it; rights are for users that there are.
+                Err(error) => assert!(
+                    ["kind", "name", "groups", "tempQueue"].contains(&key),
+                    "{pair}, changed: {error}"
+                ),
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > 75, "only {tried} keys were tried");
 }
 
 #[test]
@@ -109,6 +175,26 @@ fn users_have_passwords_and_groups_and_neither_file_nor_error_shows_a_password()
     assert_eq!(said, "b.toml:5:8: `name` is that of another user too");
     let said = error("[[user]]\nname = 'a'\npassword = ['secret']");
     assert_eq!(said, "b.toml:3:12: `password` has to be a text, and is a list");
+}
+
+#[test]
+fn an_address_that_nobody_can_listen_on_is_named_with_its_place() {
+    for (text, expected) in [
+        (
+            "listen = ['tcp://a:1', 'udp://a:1']",
+            "b.toml:1:10: `listen` cannot be \"udp://a:1\": udp is not spoken, only tcp, nio, ",
+        ),
+        ("listen = 'tcp://a:1?bogus=1'", "b.toml:1:10: `listen` cannot be \"tcp://a:1?bogus=1\""),
+        ("[[listener]]\nuri = 'a:1'", "b.toml:1:1: a:1: an address looks like tcp://host:port"),
+        ("[[listener]]\nuri = 'ssl://a:1'", "b.toml:1:1: ssl://a:1: ssl needs `certificates`"),
+        (
+            "[[listener]]\nuri = 'tcp://a:1'\npublished = 'b'",
+            "b.toml:1:1: tcp://a:1: this is no address to publish",
+        ),
+    ] {
+        let said = error(text);
+        assert!(said.starts_with(expected), "{said}");
+    }
 }
 
 #[test]
