@@ -34,9 +34,18 @@ impl BrokerCore {
             return;
         }
         let (number, wants_answer) = (command.command_id(), command.is_response_required());
+        let transaction = match &command {
+            Command::MessageAck(ack) if !wants_answer => ack.transaction_id.clone(),
+            _ => None,
+        };
         let done = match self.obey(link, command) {
             Ok(done) => done,
-            Err(error) => return self.refuse(link, number, wants_answer, &error),
+            Err(error) => {
+                if let Some(id) = transaction {
+                    self.break_transaction(&id, &error);
+                }
+                return self.refuse(link, number, wants_answer, &error);
+            }
         };
         match done {
             Done::Later => {}

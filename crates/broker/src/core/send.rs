@@ -36,7 +36,11 @@ impl BrokerCore {
     /// Takes a message in, whatever memory there is, and answers.
     pub(super) fn take_in(&mut self, link: LinkId, message: Box<Message>) {
         let (number, wants_answer) = (message.command_id, message.response_required);
+        let transaction = message.transaction_id.clone().filter(|_| !wants_answer);
         if let Err(error) = self.send(link, *message) {
+            if let Some(id) = transaction {
+                self.break_transaction(&id, &error);
+            }
             self.refuse(link, number, wants_answer, &error);
         }
     }

@@ -24,6 +24,7 @@ use crate::store::{Place, StoreWrite};
 
 /// XA's codes for errors and votes.
 mod xa {
+    pub(super) const RBROLLBACK: i32 = 100;
     pub(super) const NOTA: i32 = -4;
     pub(super) const PROTO: i32 = -6;
     pub(super) const OK: i32 = 0;
@@ -38,6 +39,8 @@ pub(super) struct Transaction {
     state: State,
     /// What consumers are done with if it commits.
     acks: Vec<Settled>,
+    /// What of it was refused when nobody waited for an answer, and why: it is not committed without that.
+    missing: Option<String>,
 }
 
 #[derive(Debug)]
@@ -126,7 +129,8 @@ impl BrokerCore {
         }
         connection.transactions.push(id.clone());
         let state = State::Active { sends: Vec::new(), bytes: 0 };
-        let transaction = Transaction { owner: Some(owner), state, acks: Vec::new() };
+        let transaction =
+            Transaction { owner: Some(owner), state, acks: Vec::new(), missing: None };
         self.transactions.insert(id.clone(), transaction);
         Ok(Vote::Done)
     }
@@ -180,12 +184,32 @@ impl BrokerCore {
         Ok(())
     }
 
+    /// A part of a transaction was refused, and nobody waits for its answer. Java:
+    /// `rollbackOnlyOnAsyncException`.
+    pub(super) fn break_transaction(&mut self, id: &TransactionId, error: &BrokerError) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.missing.get_or_insert_with(|| error.to_string());
+        }
+    }
+
+    /// Undoes a transaction that something is missing of, when it is to be committed or prepared.
+    fn ensure_whole(&mut self, id: &TransactionId) -> Result<(), BrokerError> {
+        let transaction = self.transactions.get(id);
+        let Some(why) = transaction.and_then(|transaction| transaction.missing.clone()) else {
+            return Ok(());
+        };
+        self.roll_back(id);
+        let problem = format!("{} is rolled back, as a part of it was refused: {why}", show(id));
+        Err(BrokerError::new(ErrorKind::Xa(xa::RBROLLBACK), problem))
+    }
+
     fn commit(
         &mut self,
         link: LinkId,
         answer: Option<i32>,
         id: &TransactionId,
     ) -> Result<Vote, BrokerError> {
+        self.ensure_whole(id)?;
         let Some(transaction) = self.take_transaction(id) else { return Err(unknown(id)) };
         let mut work = match transaction.state {
             State::Prepared(work) => {
@@ -241,6 +265,7 @@ impl BrokerCore {
         let TransactionId::Xa(name) = id else {
             return Err(BrokerError::jms("a local transaction is not prepared"));
         };
+        self.ensure_whole(id)?;
         let limit = self.config.limits.prepared_transactions;
         let prepared = self.transactions.values().filter(|other| other.is_prepared()).count();
         let transaction = self.active_transaction(id)?;
@@ -404,7 +429,8 @@ impl BrokerCore {
                 _ => {}
             }
         }
-        let transaction = Transaction { owner: None, state: State::Prepared(work), acks };
+        let transaction =
+            Transaction { owner: None, state: State::Prepared(work), acks, missing: None };
         self.transactions.insert(TransactionId::Xa(Box::new(id)), transaction);
     }
 

@@ -116,6 +116,42 @@ fn one_message_that_cannot_be_sent_undoes_the_transaction() {
 }
 
 #[test]
+fn a_transaction_is_not_committed_without_a_part_that_was_refused_and_nobody_waited_for() {
+    let part = |id: &TransactionId| -> [Command; 2] {
+        let transaction_id = Some(id.clone());
+        let message = Message { destination: None, ..message(1, 3, queue("R")) };
+        let ack = ack(1, 1, MessageAck::STANDARD, "1.9", "1.9");
+        let message = Message { transaction_id: transaction_id.clone(), ..message };
+        [message.into(), MessageAck { transaction_id, ..ack }.into()]
+    };
+    for (which, end) in [
+        (0, TransactionInfo::COMMIT_ONE_PHASE),
+        (1, TransactionInfo::COMMIT_ONE_PHASE),
+        (0, TransactionInfo::PREPARE),
+    ] {
+        let id = if end == TransactionInfo::PREPARE { branch("x") } else { local(1, 1) };
+        let mut lab = working(&id);
+        let missing = part(&id)[which].clone();
+        let class = ["InvalidDestinationException", "JMSException"][which];
+        assert_eq!(lab.tell(1, missing), [format!("1 < error {class}")]);
+        assert_eq!(lab.ask(1, step(&id, end)), ["1 < refused 7 XAException"], "{which} {end}");
+        assert_eq!((lab.in_flight(&queue("Q")), lab.pending(&queue("R"))), (1, 0));
+        assert_eq!(lab.core.memory_used(), 1024);
+    }
+}
+
+#[test]
+fn a_transaction_is_committed_without_what_its_client_knows_to_be_refused() {
+    let id = local(1, 1);
+    let mut lab = working(&id);
+    let message = Message { destination: None, ..message(1, 3, queue("R")) };
+    let refused = lab.ask(1, Message { transaction_id: Some(id.clone()), ..message });
+    assert_eq!(refused, ["1 < refused 7 InvalidDestinationException"]);
+    let done = lab.ask(1, step(&id, TransactionInfo::COMMIT_ONE_PHASE));
+    assert_eq!(done, ["1 < done 7", "2 < 1.2 to c2:1:1"]);
+}
+
+#[test]
 fn a_branch_votes_then_commits() {
     let id = branch("x");
     let mut lab = working(&id);
