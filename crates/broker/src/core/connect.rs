@@ -17,7 +17,7 @@ use super::{BrokerCore, after};
 use crate::cluster::{NewClient, Via};
 
 /// Java: the session that a connection itself consumes advisories with.
-const OWN_SESSION: i64 = -1;
+pub(super) const OWN_SESSION: i64 = -1;
 /// `RemoveInfo`: nothing is known of what was delivered.
 const DELIVERED_UNKNOWN: i64 = -2;
 

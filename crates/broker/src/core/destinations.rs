@@ -58,6 +58,11 @@ impl Destinations {
         self.topics.get(&key)
     }
 
+    /// All queues, those of durable subscriptions too, in no order.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.values()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_name.len()
     }

@@ -14,12 +14,13 @@
 //! - `durable`: subscriptions that outlive their consumers; `persist`: the store's side of it all;
 //! - `peers`: what the [`cluster`](crate::cluster) hears of this broker's links, and says to them;
 //! - `audit`: what is known of producers; `advisory`: what is told of all this;
-//! - `report`: what is shown of it;
+//! - `census`: what it holds; `report`: what is shown of it;
 //! - `drill`: what only a test can do to it.
 
 mod acks;
 mod advisory;
 mod audit;
+mod census;
 mod commands;
 mod config;
 mod connect;
@@ -57,6 +58,7 @@ use std::time::Instant;
 use rewire_protocol::{Destination, Message, TransactionId};
 
 pub use self::audit::ProducerAudit;
+pub use self::census::{Census, ConnectionCensus};
 pub use self::config::{BrokerConfig, BrokerLimits};
 pub(crate) use self::io::body_bytes;
 pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket};
