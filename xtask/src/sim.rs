@@ -1,4 +1,4 @@
-//! `cargo xtask sim`: the failover core in many virtual worlds, or in one, line by line.
+//! `cargo xtask sim`: the cores of client and broker in many virtual worlds, or in one, line by line.
 
 use crate::chore::{self, Done, cargo};
 

@@ -1,8 +1,10 @@
-//! The failover core in a virtual world: brokers, networks and faults from a seed.
+//! The cores of client and broker in a virtual world: networks and faults from a seed.
 //!
-//! A seed is a world: its brokers, its clients, each with a real [`FailoverCore`], the network between
-//! them, and what goes wrong. Time is virtual, chance comes from the seed, and so a world that breaks a
-//! rule breaks it again whenever it is run.
+//! A seed is a world: its brokers, each with a real [`BrokerCore`], its clients, each with a real
+//! [`FailoverCore`], the network between them, and what goes wrong. Time is virtual, chance comes from the
+//! seed, and so a world that breaks a rule breaks it again whenever it is run. Applications, disks and
+//! networks are models, and so is what a broker says that ours does not: refusals for no reason, moves to
+//! brokers that are not there.
 //!
 //! - `plan`: what a world consists of;
 //! - `world`: what happens in it, in order;
@@ -12,6 +14,7 @@
 //! - `invariants`: what must hold, a file each;
 //! - `lessons.md`: what went wrong in other clients, and what holds it here.
 //!
+//! [`BrokerCore`]: rewire_broker::core::BrokerCore
 //! [`FailoverCore`]: rewire_failover::core::FailoverCore
 
 mod agenda;

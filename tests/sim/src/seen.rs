@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rewire_broker::core::Census;
 use rewire_failover::core::{Completion, Event, Incoming, LinkId, Stats};
 use rewire_failover::{DialError, LostReason, RequestError};
 use rewire_protocol::{Command, MessageId};
@@ -205,20 +206,43 @@ pub(crate) enum AtBroker<'s> {
         link: LinkId,
         number: i32,
     },
+    /// It begins to work on a store.
+    Serves {
+        store: usize,
+    },
+    /// A message was on the store as it did.
+    Recovered {
+        key: MessageKey,
+        store: usize,
+    },
     /// A copy of a message is kept now.
     Stored {
         key: MessageKey,
         persistent: bool,
+        store: usize,
     },
-    /// A transaction was committed, with these messages.
+    /// A transaction was committed, with these messages; if the broker has died with it, with those of its
+    /// messages that are on the store.
     Committed {
         client: usize,
         transaction: i64,
         messages: &'s [MessageKey],
+        is_alive: bool,
     },
-    /// A message is there already, and this copy of it is not kept.
+    /// A message came that is or was there already.
     Known {
         key: MessageKey,
+    },
+    /// A copy is given to a consumer, by its session and number there.
+    Dispatched {
+        client: usize,
+        link: LinkId,
+        consumer: (i64, i64),
+        key: MessageKey,
+        /// The number of the copy at this broker.
+        number: u64,
+        /// Who else has it: a client and its consumer.
+        beside: Option<(usize, i64, i64)>,
     },
     /// A copy is gone with what was only in memory.
     Forgotten {
@@ -228,6 +252,22 @@ pub(crate) enum AtBroker<'s> {
     Consumed {
         key: MessageKey,
         by: usize,
+        store: usize,
+    },
+    /// A copy is gone, and nobody has acknowledged it.
+    Vanished {
+        key: MessageKey,
+    },
+    /// It is woken again and again, for what is due at this time.
+    Spins {
+        due: String,
+    },
+    /// What is left when all clients are gone; messages on the store, and in memory those that are to be
+    /// there.
+    IsLeft {
+        census: &'s Census,
+        on_disk: usize,
+        persistent: usize,
     },
     /// An acknowledgement of what was not dispatched over its link.
     StrayAck {
@@ -358,14 +398,28 @@ impl fmt::Display for AtBroker<'_> {
             Self::Refused { client, link, number } => {
                 write!(f, "c{client} {link}: refuses #{number}")
             }
-            Self::Stored { key, persistent: true } => write!(f, "stores {key}"),
-            Self::Stored { key, persistent: false } => write!(f, "keeps {key}"),
-            Self::Committed { client, transaction, messages } => {
+            Self::Committed { client, transaction, messages, .. } => {
                 write!(f, "commits transaction {transaction} of c{client}, {}", messages.len())
             }
+            Self::Serves { store } => write!(f, "serves, on store {store}"),
+            Self::Recovered { key, .. } => write!(f, "finds {key} on its store"),
+            Self::Stored { key, persistent: true, .. } => write!(f, "stores {key}"),
+            Self::Stored { key, persistent: false, .. } => write!(f, "keeps {key}"),
+            Self::Dispatched { client, link, consumer: (session, value), key, number, beside } => {
+                write!(f, "c{client} {link}: gives {key}, number {number}, to {session}:{value}")?;
+                beside.map_or(Ok(()), |beside| write!(f, ", beside {beside:?}"))
+            }
             Self::Known { key } => write!(f, "has {key} already"),
+            Self::Vanished { key } => write!(f, "has {key} no more"),
+            Self::Spins { due } => write!(f, "spins, for what is due at {due}"),
+            Self::IsLeft { census, on_disk, persistent } => {
+                write!(
+                    f,
+                    "has {persistent} persistent messages, {on_disk} on its store, {census:?}"
+                )
+            }
             Self::Forgotten { key } => write!(f, "forgets {key}"),
-            Self::Consumed { key, by } => write!(f, "is done with {key}, by c{by}"),
+            Self::Consumed { key, by, .. } => write!(f, "is done with {key}, by c{by}"),
             Self::StrayAck { client, link } => {
                 write!(f, "c{client} {link}: an acknowledgement of what was not dispatched")
             }

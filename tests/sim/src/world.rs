@@ -89,6 +89,16 @@ pub(crate) enum Happening {
     Hears {
         client: usize,
     },
+    /// A broker's core wanted to be woken, in one of its lives.
+    BrokerWakes {
+        broker: usize,
+        life: u64,
+    },
+    /// What a broker wanted to be written is.
+    Written {
+        broker: usize,
+        life: u64,
+    },
     /// An application closes its connection.
     Closes {
         client: usize,
@@ -245,8 +255,7 @@ impl World {
             Happening::Expels { wire } => {
                 let broker = ctx.net.wires[wire].broker;
                 if self.brokers[broker].condition == Condition::Running {
-                    let store = &mut self.stores[self.brokers[broker].store];
-                    self.brokers[broker].end(ctx, store, wire);
+                    self.brokers[broker].end(ctx, wire);
                 }
             }
             Happening::Sends { client, session, producer } => {
@@ -262,6 +271,11 @@ impl World {
             Happening::Hears { client } => clients[client].hear(ctx),
             Happening::Closes { client } => clients[client].close(ctx),
             Happening::TakesOver { store } => self.take_over(store),
+            Happening::BrokerWakes { broker, life } => self.brokers[broker].on_wakes(ctx, life),
+            Happening::Written { broker, life } => {
+                let broker = &mut self.brokers[broker];
+                broker.on_written(ctx, &self.stores[broker.store], life);
+            }
             Happening::Fault(number) => {
                 let fault = self.plan.faults[number].1.clone();
                 if ctx.now < self.plan.heal_at {
@@ -285,8 +299,7 @@ impl World {
         match way {
             Way::Down => self.clients[client].arrive(&mut self.ctx, wire, parcel),
             Way::Up => {
-                let broker = &mut self.brokers[broker];
-                broker.arrive(&mut self.ctx, &mut self.stores[broker.store], wire, parcel);
+                self.brokers[broker].arrive(&mut self.ctx, wire, parcel);
             }
         }
     }
@@ -346,7 +359,7 @@ impl World {
             if broker_hears {
                 ctx.send(number, Way::Down, Parcel::KeepAlive);
             } else {
-                broker.end(ctx, &mut self.stores[broker.store], number);
+                broker.end(ctx, number);
             }
         }
         ctx.later(silence / 3, Happening::Ticks { wire: number });
@@ -359,6 +372,9 @@ impl World {
                 .iter()
                 .position(|broker| broker.store == store && broker.condition == Condition::Running);
             self.stores[store].owner = heir;
+            if let Some(heir) = heir {
+                self.brokers[heir].serve(&mut self.ctx, &self.stores[store]);
+            }
         }
     }
 
@@ -388,10 +404,11 @@ impl World {
             }
             client.close(ctx);
         }
-        for store in &mut self.stores {
-            for key in store.queues.iter().flatten().map(|held| held.key) {
-                ctx.watch.is_kept(key);
-            }
+        for broker in brokers.iter_mut() {
+            broker.see_what_is_left(ctx, &self.stores[broker.store]);
+        }
+        for key in self.stores.iter().flat_map(|store| store.kept().into_values()) {
+            ctx.watch.is_kept(key);
         }
         ctx.see(&Seen::End);
     }

@@ -106,7 +106,8 @@ impl App {
     pub(crate) fn begin(&mut self, ctx: &mut Ctx) {
         let client = self.client;
         let connection_id = Some(self.connection.clone());
-        let info = ConnectionInfo { connection_id, ..ConnectionInfo::default() };
+        let client_id = Some(connection_name(client).into());
+        let info = ConnectionInfo { connection_id, client_id, ..ConnectionInfo::default() };
         self.ask(info.into(), Purpose::Connection);
         if ctx.rng.random_bool(0.3) {
             self.open_temporary();
@@ -225,7 +226,7 @@ impl App {
                 consumer_id: Some(id.consumer(consumer)),
                 destination: Some(queue_name(ctx.rng.random_range(0..QUEUES))),
                 prefetch_size: self.work.prefetch,
-                selector: is_large.then(|| " ".repeat(2000).into()),
+                selector: is_large.then(|| format!("TRUE{}", " ".repeat(2000)).into()),
                 ..ConsumerInfo::default()
             };
             self.ask(info.into(), Purpose::Consumer(value, consumer));

@@ -7,7 +7,8 @@
 //!
 //! What a consumer gave up without an acknowledgement, or whose acknowledgement its broker refused, may come
 //! again without a mark: the broker is told the last message handed out, and takes what was handed out
-//! before for seen only if that one still waits for its acknowledgement.
+//! before for seen only if that one still waits for its acknowledgement. And so may whatever was in the store of a
+//! broker that ended: who was given what is not stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,8 @@ pub(super) struct Duplicates {
     messages: BTreeMap<MessageKey, Message>,
     /// Acknowledged by a client, and how many copies of it.
     consumed: BTreeMap<(MessageKey, usize), u32>,
+    /// Where it was consumed, by the stores.
+    gone_from: BTreeSet<(MessageKey, usize)>,
     /// What may come again without a mark.
     unmarked: BTreeSet<MessageKey>,
     /// What the acknowledgement is for that a broker heard last.
@@ -51,7 +54,15 @@ impl Invariant for Duplicates {
                 self.heard = MessageKey::of_command(command).filter(|_| is_ack);
             }
             Seen::Broker(_, AtBroker::Refused { .. }) => self.unmarked.extend(self.heard),
-            Seen::Broker(_, AtBroker::Consumed { key, by }) => {
+            Seen::Broker(_, AtBroker::Recovered { key, store }) => {
+                // No store keeps who was given what; and what was acknowledged may not have been written.
+                self.unmarked.insert(*key);
+                if self.gone_from.remove(&(*key, *store)) {
+                    self.messages.entry(*key).or_default().copies += 1;
+                }
+            }
+            Seen::Broker(_, AtBroker::Consumed { key, by, store }) => {
+                self.gone_from.insert((*key, *store));
                 *self.consumed.entry((*key, *by)).or_default() += 1;
             }
             Seen::Client(_, AtClient::GivenUp { key }) => {

@@ -5,9 +5,11 @@ mod active_link;
 mod bounds;
 mod clearing;
 mod dead_link;
+mod dispatch;
 mod duplicates;
 mod healing;
 mod incidents;
+mod left;
 mod moves;
 mod names;
 mod no_loss;
@@ -16,6 +18,8 @@ mod once;
 mod registrations;
 mod replay;
 mod schedule;
+mod settled;
+mod stored;
 mod timeout;
 mod transactions;
 mod truth;
@@ -65,6 +69,10 @@ pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::new(moves::Moves::new(plan)),
         Box::new(clearing::Clearing::new(clients)),
         Box::new(transactions::Transactions::default()),
+        Box::new(dispatch::Dispatches::default()),
+        Box::new(stored::Stores::default()),
+        Box::new(settled::Settled::default()),
+        Box::new(left::Left),
     ]
 }
 

@@ -63,9 +63,9 @@ impl Invariant for Transactions {
                 let error = outcome.as_ref().err();
                 self.all.entry((*client, number)).or_default().judge(number, step, error)
             }
-            Seen::Broker(_, AtBroker::Committed { client, transaction, messages }) => {
+            Seen::Broker(_, AtBroker::Committed { client, transaction, messages, is_alive }) => {
                 let known = self.all.entry((*client, *transaction)).or_default();
-                known.commit(*transaction, messages)
+                known.commit(*transaction, messages, *is_alive)
             }
             Seen::Broker(_, AtBroker::Stored { key, .. }) => {
                 *self.stored.entry(*key).or_default() += 1;
@@ -152,12 +152,15 @@ impl Transaction {
         Ok(())
     }
 
-    fn commit(&mut self, number: i64, messages: &[MessageKey]) -> Verdict {
+    fn commit(&mut self, number: i64, messages: &[MessageKey], is_alive: bool) -> Verdict {
         ensure!(self.may_commit, "{number} is committed, and nobody asked for that");
         ensure!(!self.is_committed, "{number} is committed again");
         let out = self.is_out;
         ensure!(out.is_none(), "{number} is committed, and was {}", out.unwrap_or_default());
         self.is_committed = true;
+        if !is_alive {
+            self.messages.retain(|key| self.persistent.contains(key));
+        }
         let all = &self.messages;
         ensure!(messages == all, "{number} is committed with {messages:?} of {all:?}");
         Ok(())

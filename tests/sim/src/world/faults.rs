@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::{Happening, World};
-use crate::broker::Condition;
+use crate::broker::{Condition, Death};
 use crate::faults::Fault;
 use crate::seen::Seen;
 
@@ -14,10 +14,9 @@ impl World {
         self.ctx.see(&Seen::Fault(fault));
         let ctx = &mut self.ctx;
         match *fault {
-            Fault::Crash(broker) => self.go_down(broker, Condition::Down),
-            Fault::PowerOff(broker) => self.go_down(broker, Condition::Off),
-            // In good order or not: clients see the same, that the link ends.
-            Fault::Stop(broker) => self.go_down(broker, Condition::Down),
+            Fault::Crash(broker) => self.go_down(broker, Death::Crash),
+            Fault::PowerOff(broker) => self.go_down(broker, Death::PowerOff),
+            Fault::Stop(broker) => self.go_down(broker, Death::Stop),
             Fault::Restart(broker) => self.restart(broker),
             Fault::Pause(broker) => {
                 if self.brokers[broker].condition == Condition::Running {
@@ -30,8 +29,7 @@ impl World {
                     let of = &ctx.net.wires[wire];
                     if of.client == client && of.broker == broker && of.client_end.is_open {
                         self.clients[client].reset(ctx, wire);
-                        let broker = &mut self.brokers[broker];
-                        broker.end(ctx, &mut self.stores[broker.store], wire);
+                        self.brokers[broker].end(ctx, wire);
                     }
                 }
             }
@@ -76,7 +74,7 @@ impl World {
             Fault::Evict(broker) => {
                 let broker = &mut self.brokers[broker];
                 if broker.condition == Condition::Running {
-                    broker.evict(ctx, &mut self.stores[broker.store]);
+                    broker.evict(ctx);
                 }
             }
         }
@@ -98,21 +96,25 @@ impl World {
         }
     }
 
-    fn go_down(&mut self, number: usize, condition: Condition) {
+    fn go_down(&mut self, number: usize, death: Death) {
         let broker = &mut self.brokers[number];
         if matches!(broker.condition, Condition::Down | Condition::Off) {
             return;
         }
-        broker.condition = condition;
+        // One that stands still cannot stop in order.
+        let is_paused = broker.condition == Condition::Paused;
+        let death = if is_paused && death == Death::Stop { Death::Crash } else { death };
+        let is_off = death == Death::PowerOff;
+        broker.condition = if is_off { Condition::Off } else { Condition::Down };
         let store = &mut self.stores[broker.store];
         let has_owned = store.owner == Some(number);
         if has_owned {
-            broker.end_all(&mut self.ctx, store, condition == Condition::Down);
+            broker.die(&mut self.ctx, store, death);
             store.owner = None;
             let after = Duration::from_millis(self.ctx.rng.random_range(50..1000));
             self.ctx.later(after, Happening::TakesOver { store: broker.store });
         }
-        if condition == Condition::Off {
+        if is_off {
             self.ctx.net.power_off(number);
         }
     }
@@ -132,7 +134,7 @@ impl World {
     fn resume(&mut self, number: usize) {
         let broker = &mut self.brokers[number];
         if broker.condition == Condition::Paused {
-            broker.go_on(&mut self.ctx, &mut self.stores[broker.store]);
+            broker.go_on(&mut self.ctx, &self.stores[broker.store]);
             // It may have stood still since before it was anybody's turn.
             self.ctx.later(Duration::from_millis(1), Happening::TakesOver { store: broker.store });
         }
