@@ -8,6 +8,7 @@ use super::BrokerCore;
 use super::error::{BrokerError, ErrorKind};
 use super::io::{LinkId, Output};
 use super::keys::SubKey;
+use super::persist::Work;
 use super::transactions::Vote;
 
 /// What came of a command.
@@ -38,7 +39,13 @@ impl BrokerCore {
             Command::MessageAck(ack) if !wants_answer => ack.transaction_id.clone(),
             _ => None,
         };
+        let batches = self.unstored.batches();
         let done = match self.obey(link, command) {
+            // What is answered outlives the broker.
+            Ok(Done::Yes) if wants_answer && self.unstored.batches() > batches => {
+                let (link, answer) = (Some(link), Some(number));
+                return self.submit(Work { link, answer, waits: true, ..Work::default() });
+            }
             Ok(done) => done,
             Err(error) => {
                 if let Some(id) = transaction {

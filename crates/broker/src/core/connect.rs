@@ -162,16 +162,15 @@ impl BrokerCore {
         let Some(connection) = self.registry.connection(key) else { return };
         let link = connection.link;
         let transactions = std::mem::take(&mut connection.transactions);
+        let consumers: Vec<SubKey> = connection.consumers.values().copied().collect();
+        self.stall(&consumers);
         self.end_transactions(transactions);
         // What it has sent and nobody has refused is sent.
         self.release(link, true);
         let Some(connection) = self.registry.connection(key) else { return };
-        let consumers: Vec<SubKey> = connection.consumers.values().copied().collect();
         let producers: Vec<(i64, i64)> = connection.producers.keys().copied().collect();
         let temporary = std::mem::take(&mut connection.temporary);
-        for consumer in consumers {
-            self.remove_consumer(consumer, last_delivered);
-        }
+        self.remove_consumers(&consumers, last_delivered);
         for producer in producers {
             self.remove_producer(key, producer);
         }
@@ -211,9 +210,7 @@ impl BrokerCore {
         let producers: Vec<(i64, i64)> =
             connection.producers.range(of_session).map(|(place, _)| *place).collect();
         connection.sessions.remove(&id.value);
-        for consumer in consumers {
-            self.remove_consumer(consumer, info.last_delivered_sequence_id);
-        }
+        self.remove_consumers(&consumers, info.last_delivered_sequence_id);
         for producer in producers {
             self.remove_producer(key, producer);
         }

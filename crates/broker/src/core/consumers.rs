@@ -272,6 +272,23 @@ impl BrokerCore {
         self.advise_consumer_removed(&info, consumer_id);
     }
 
+    /// Nothing more is given to these: they are about to end.
+    pub(super) fn stall(&mut self, keys: &[SubKey]) {
+        for key in keys {
+            if let Some(sub) = self.subs.get_mut(key) {
+                sub.stalled = true;
+            }
+        }
+    }
+
+    /// Consumers end at once: none of them is given what another had, which would count as a delivery.
+    pub(super) fn remove_consumers(&mut self, keys: &[SubKey], last_delivered: i64) {
+        self.stall(keys);
+        for key in keys {
+            self.remove_consumer(*key, last_delivered);
+        }
+    }
+
     /// A client ends one of its consumers.
     pub(super) fn on_remove_consumer(&mut self, link: LinkId, id: &ConsumerId, info: &RemoveInfo) {
         if let Some(key) = self.consumer(link, Some(id)) {

@@ -30,8 +30,8 @@ pub(super) struct Work {
     pub(super) producer_ack: Option<(ProducerId, usize)>,
     /// What is taken in of which producer.
     pub(super) sent: Vec<(ProducerId, i64)>,
-    /// Whether it was taken in before: it is answered when that is stored, which may be still to come.
-    pub(super) is_repeated: bool,
+    /// Whether it is done only when all that was to be written before is.
+    pub(super) waits: bool,
     /// What consumers are done with.
     pub(super) settled: Vec<Settled>,
 }
@@ -45,7 +45,9 @@ pub(super) enum Route {
 /// What waits for the store, in order.
 #[derive(Debug, Default)]
 pub(super) struct Unstored {
+    /// The last batch that was to be written, and the last that is.
     last: u64,
+    stored: u64,
     waiting: VecDeque<(Ticket, Work)>,
     /// Bytes of the messages among it.
     bytes: usize,
@@ -54,6 +56,11 @@ pub(super) struct Unstored {
 impl Unstored {
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many batches there were.
+    pub(super) const fn batches(&self) -> u64 {
+        self.last
     }
 
     fn push(&mut self, work: Work) {
@@ -88,7 +95,7 @@ impl BrokerCore {
         }
         let unstored = work.link.and_then(|link| Some(self.registry.links.get(&link)?.unstored));
         let waits = unstored.is_some_and(|count| count > 0)
-            || work.is_repeated && !self.unstored.waiting.is_empty();
+            || work.waits && self.unstored.stored < self.unstored.last;
         if work.writes.is_empty() && !waits {
             self.perform(work);
             return;
@@ -110,6 +117,7 @@ impl BrokerCore {
     }
 
     pub(super) fn on_stored(&mut self, ticket: Ticket) {
+        self.unstored.stored = self.unstored.stored.max(ticket.0);
         while let Some(work) = self.unstored.pop(ticket) {
             self.finish(&work);
             self.perform(work);
@@ -120,6 +128,7 @@ impl BrokerCore {
     /// What waits is refused: nobody knows what of it is stored.
     pub(super) fn on_store_failed(&mut self, problem: String) {
         self.store_failed = true;
+        self.unstored.stored = self.unstored.last;
         while let Some(work) = self.unstored.pop(Ticket(u64::MAX)) {
             self.finish(&work);
             for route in &work.routes {

@@ -70,7 +70,7 @@ impl BrokerCore {
         let sequence = own.map(|id| id.producer_sequence_id);
         if sequence.is_some_and(|sequence| self.is_known(connection, &producer, sequence)) {
             // It came before the client's last link broke: it is there, or about to be.
-            work.is_repeated = true;
+            work.waits = true;
             self.submit(work);
             return Ok(());
         }

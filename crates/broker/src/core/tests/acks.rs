@@ -125,3 +125,22 @@ fn what_comes_again_stands_before_what_waits() {
         ]
     );
 }
+
+#[test]
+fn consumers_that_end_together_do_not_pass_on_what_they_had() {
+    let by_loss = |lab: &mut Lab| lab.close(1);
+    let by_session = |lab: &mut Lab| {
+        let object_id = Some(Box::new(Command::from(connection(1).session(1))));
+        let last_delivered_sequence_id = -2;
+        lab.tell(1, RemoveInfo { object_id, last_delivered_sequence_id, ..RemoveInfo::default() })
+    };
+    for end in [by_loss, by_session] {
+        let mut lab = Lab::clients(1..=2);
+        for number in 1..=8 {
+            lab.consume(1, number, queue("Q"));
+        }
+        lab.send(2, 1, queue("Q"));
+        assert!(end(&mut lab).is_empty());
+        assert_eq!(lab.consume(2, 1, queue("Q"))[1..], ["2 < 2.1 to c2:1:1 again 1"]);
+    }
+}

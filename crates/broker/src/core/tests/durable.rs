@@ -115,6 +115,21 @@ fn a_persistent_message_is_answered_and_dispatched_when_it_is_stored() {
 }
 
 #[test]
+fn an_acknowledgement_is_answered_when_it_is_stored() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.consume(1, 1, queue("Q"));
+    lab.send(1, 1, queue("Q"));
+    lab.tell(1, Message { persistent: false, ..message(1, 2, queue("Q")) });
+    lab.unstored = Some(Vec::new());
+    let of = |name| ack(1, 1, MessageAck::INDIVIDUAL, name, name);
+    assert_eq!(lab.ask(1, of("1.2")), ["1 < done 7"], "it was never stored");
+    assert!(lab.ask(1, of("1.1")).is_empty());
+    let ticket = lab.unstored.as_mut().unwrap().pop().unwrap();
+    assert_eq!(lab.input(Input::Stored(ticket)), ["1 < done 7"]);
+}
+
+#[test]
 fn what_was_stored_before_the_broker_died_is_known_when_it_comes_again() {
     let mut lab = Lab::stored();
     lab.client(1);
