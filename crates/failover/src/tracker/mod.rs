@@ -485,6 +485,12 @@ pub(crate) fn is_one_phase_commit(command: &Command) -> bool {
         if info.transaction_type == TransactionInfo::COMMIT_ONE_PHASE)
 }
 
+/// Whether a command asks for the vote on a branch.
+pub(crate) fn is_vote(command: &Command) -> bool {
+    matches!(command, Command::TransactionInfo(info)
+        if info.transaction_type == TransactionInfo::PREPARE)
+}
+
 /// Whether a command ends its transaction.
 pub(crate) fn ends_transaction(command: &Command) -> bool {
     matches!(command, Command::TransactionInfo(info) if transactions::ends(info))

@@ -281,6 +281,22 @@ fn a_vote_without_an_answer_is_asked_for_again_after_all_that_it_is_about() {
 }
 
 #[test]
+fn a_vote_that_is_refused_when_it_is_repeated_is_in_doubt_and_the_branch_is_the_brokers() {
+    let mut lab = Lab::two().connected();
+    let id = xa();
+    lab.say(step(&id, TransactionInfo::BEGIN));
+    lab.say(message(&id));
+    lab.submit(step(&id, TransactionInfo::PREPARE));
+    assert_eq!(lab.fail_over(1)[2..].len(), 3);
+    lab.answer(2, 1);
+    // It is the broker of before, and has voted.
+    let refused = lab.refuse(2, 4, "javax.transaction.xa.XAException");
+    assert!(refused[0].starts_with("complete 4 in doubt, sent to tcp://a:1"), "{refused:?}");
+    assert_eq!(lab.submit(step(&id, TransactionInfo::COMMIT_TWO_PHASE)).len(), 1);
+    assert_eq!(lab.fail_over(2)[2..], [""; 0]);
+}
+
+#[test]
 fn a_prepared_branch_is_the_brokers_and_only_its_end_is_sent_again() {
     let mut lab = Lab::two().connected();
     let id = xa();
