@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rewire_protocol::{DestinationInfo, MessageId, ProducerId};
+use rewire_protocol::{DestinationInfo, MessageId, ProducerId, TransactionInfo};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,6 +21,8 @@ pub(super) struct Ledger {
     numbers: HashMap<ProducerId, i64>,
     /// How often each message was acknowledged.
     pub(super) acknowledged: BTreeMap<i64, u32>,
+    /// How transactions were ended, in order.
+    pub(super) ended: Vec<i8>,
     /// What should not have come.
     pub(super) faults: Vec<String>,
 }
@@ -116,6 +118,9 @@ impl Ledger {
             Command::RemoveInfo(info) => self.remove(info.object_id.as_deref().unwrap()),
             Command::Message(message) => self.number(message.message_id.as_ref().unwrap()),
             Command::MessageAck(ack) => self.acknowledge(ack),
+            Command::TransactionInfo(step) if step.transaction_type != TransactionInfo::BEGIN => {
+                self.ended.push(step.transaction_type);
+            }
             _ => {}
         }
     }
