@@ -10,6 +10,7 @@ mod deadlines;
 mod farewells;
 mod jms;
 mod messages;
+mod outcomes;
 mod partner;
 mod reference;
 mod secure;
