@@ -132,31 +132,34 @@ impl Consumer {
         let mut begun = self.shared.meter.begin(Operation::Receive);
         let is_pulling = self.shared.buffer.prefetch() == 0;
         let limit = if is_pulling { timeout.saturating_add(ANSWER) } else { timeout };
-        let began = tokio::time::Instant::now();
         self.has_asked = false;
-        let next = async {
-            let mut left = timeout;
-            loop {
-                let pull_ms = match left.as_millis() {
-                    0 => NO_WAIT,
-                    millis => i64::try_from(millis).unwrap_or(i64::MAX),
-                };
-                match poll_fn(|cx| self.poll_came(cx, pull_ms)).await {
-                    // The answer to a question that was asked before, and given up.
-                    Came::Nothing if !self.has_asked => {
-                        left = timeout.saturating_sub(began.elapsed());
-                    }
-                    came => return came,
-                }
-            }
+        let came = match poll_fn(|cx| Poll::Ready(self.poll_came(cx, pull_ms(timeout)))).await {
+            // It is there already, and nothing needs to be timed.
+            Poll::Ready(came) if self.has_asked || !matches!(came, Came::Nothing) => Ok(came),
+            _ => tokio::time::timeout(limit, self.wait_for(timeout)).await,
         };
-        let came = match tokio::time::timeout(limit, next).await {
+        let came = match came {
             Ok(Came::Message(delivery)) => Ok(delivery),
             Ok(Came::Over(Some(error))) => Err(error),
             Ok(Came::Nothing | Came::Over(None)) | Err(_) => return Ok(None),
         };
         tell(&mut begun, came.as_ref());
         came.map(Some)
+    }
+
+    /// What comes; nothing, when a broker that was asked for no longer than this has said so.
+    async fn wait_for(&mut self, timeout: Duration) -> Came {
+        let began = tokio::time::Instant::now();
+        let mut left = timeout;
+        loop {
+            match poll_fn(|cx| self.poll_came(cx, pull_ms(left))).await {
+                // The answer to a question that was asked before, and given up.
+                Came::Nothing if !self.has_asked => {
+                    left = timeout.saturating_sub(began.elapsed());
+                }
+                came => return came,
+            }
+        }
     }
 
     /// Ends the consumer and waits until the broker has heard of it, and of the acknowledgement of what
@@ -390,6 +393,14 @@ enum Came {
 /// How long a broker waits with a pull: in milliseconds, or this.
 const WAIT_FOR_EVER: i64 = 0;
 const NO_WAIT: i64 = -1;
+
+/// How long a broker is to wait with a pull.
+fn pull_ms(left: Duration) -> i64 {
+    match left.as_millis() {
+        0 => NO_WAIT,
+        millis => i64::try_from(millis).unwrap_or(i64::MAX),
+    }
+}
 
 /// How long acknowledgements are collected while there is nothing to hand out.
 const IDLE: Duration = Duration::from_millis(2);

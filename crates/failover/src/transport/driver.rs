@@ -14,6 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialed, Dialer};
 use super::link::{Link, Step, now};
+use super::timer::Timer;
 use super::tracer::Tracer;
 use super::updates::{self, Found};
 use super::{Outcome, Submission, TransportConfig, close_timeout};
@@ -41,6 +42,7 @@ pub(super) struct Driver {
     finds: Option<mpsc::Receiver<Option<Found>>>,
     /// Whether there is no broker to begin with before that was read once.
     waits_for_list: bool,
+    timer: Timer,
     shell: Shell,
 }
 
@@ -141,7 +143,8 @@ impl Driver {
             tracer: Tracer::default(),
         };
         let views = Views { topology: known, stats: counted };
-        (Self { core, inputs, stats, finds, waits_for_list, shell }, views)
+        let timer = Timer::default();
+        (Self { core, inputs, stats, finds, waits_for_list, timer, shell }, views)
     }
 
     /// Runs until the transport is closed, or has given up and nobody holds it any more.
@@ -179,7 +182,7 @@ impl Driver {
     }
 
     async fn wait(&mut self) -> Happened {
-        let Self { core, shell, inputs, finds, .. } = self;
+        let Self { core, shell, inputs, finds, timer, .. } = self;
         let Inputs { submissions, close, cleared } = inputs;
         let is_full = !shell.undelivered.is_empty();
         for link in &mut shell.links {
@@ -195,7 +198,7 @@ impl Driver {
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
-            () = sleep_until(due) => Happened::Timeout,
+            () = timer.until(due) => Happened::Timeout,
             (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
             found = next_find(finds) => found.map_or(Happened::NothingMoreToFind, Happened::Found),
@@ -215,12 +218,19 @@ impl Driver {
 
     /// Hands an input to the core and does what it says, and what comes of that.
     fn input(&mut self, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
+        self.input_at(now(), input);
+    }
+
+    fn input_at(&mut self, now: Instant, input: Input) {
+        let mut next = Some(input);
+        // Hardly ever is there any.
+        let mut more = VecDeque::new();
+        while let Some(input) = next {
             let link = self.core.link();
-            for output in self.core.handle(now(), input) {
-                inputs.extend(self.shell.perform(output, link));
+            for output in self.core.handle(now, input) {
+                more.extend(self.shell.perform(output, link));
             }
+            next = more.pop_front();
         }
         if !self.core.is_over() {
             self.shell.warnings.on_rounds(self.core.failed_rounds());
@@ -289,10 +299,12 @@ impl Driver {
 
     /// Takes all that came over a link.
     fn take_events(&mut self, id: LinkId) {
+        // All that was read together came at one time.
+        let now = now();
         while let Some(link) = self.shell.link(id) {
-            match link.poll_event(now()) {
+            match link.poll_event(now) {
                 Ok(Some(LinkEvent::Command(command))) => {
-                    self.input(Input::Received(id, command));
+                    self.input_at(now, Input::Received(id, command));
                 }
                 Ok(Some(LinkEvent::Opened { .. })) => {}
                 Ok(None) => break,
@@ -471,13 +483,6 @@ async fn next_cleared(cleared: &mut watch::Receiver<Option<LinkId>>) -> Option<L
 async fn next_find(finds: &mut Option<mpsc::Receiver<Option<Found>>>) -> Option<Option<Found>> {
     match finds {
         Some(finds) => finds.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }

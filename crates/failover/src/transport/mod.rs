@@ -5,6 +5,7 @@
 //! - `link`: a stream with its protocol machine.
 //! - `dial`: from a broker's address to a link, name, addresses, TLS and handshake.
 //! - `stream`: TCP, or TLS over it.
+//! - `timer`: what is due next, set seldom.
 //! - `tls`: whom to trust, behind the default feature `tls`.
 //! - `updates`: the list of brokers that `updateURIsURL` names, read again and again.
 //! - `web`: a list from the web, behind the default feature `http`.
@@ -17,6 +18,7 @@ mod no_tls;
 #[cfg(not(feature = "http"))]
 mod no_web;
 mod stream;
+mod timer;
 #[cfg(feature = "tls")]
 mod tls;
 mod tracer;
