@@ -28,7 +28,7 @@ async fn ask(address: SocketAddr, request: &[u8]) -> String {
 }
 
 async fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, format!("GET {path} HTTP/1.1\r\nHost: b\r\n\r\n").as_bytes()).await
+    ask(address, format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await
 }
 
 /// The numbers of a broker, by their names and labels as they are written.
@@ -222,10 +222,13 @@ async fn passwords_are_not_told() {
 async fn what_is_not_there_and_what_is_no_question_is_refused() {
     let (broker, address) = start(Broker::builder()).await;
     assert!(get(address, "/../etc/passwd").await.starts_with("HTTP/1.1 404"));
-    let order = ask(address, b"DELETE /health HTTP/1.1\r\nHost: b\r\n\r\n").await;
+    let order = ask(address, b"DELETE /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(order.starts_with("HTTP/1.1 405") && order.contains("allow: GET, HEAD"), "{order}");
-    let head = ask(address, b"HEAD /health HTTP/1.1\r\nHost: b\r\n\r\n").await;
+    let head = ask(address, b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+    let strange =
+        ask(address, b"GET /status.json HTTP/1.1\r\nHost: evil.example.com\r\n\r\n").await;
+    assert!(strange.starts_with("HTTP/1.1 421") && !strange.contains("watched"), "{strange}");
     let long = [b"GET /".to_vec(), vec![b'x'; 100_000], b" HTTP/1.1\r\n\r\n".to_vec()].concat();
     let refused = ask(address, &long).await;
     assert!(!refused.contains(" 200 "), "{refused}");

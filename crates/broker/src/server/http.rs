@@ -5,7 +5,7 @@ mod metrics;
 mod status;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
@@ -36,6 +36,8 @@ const MAX_REQUEST: usize = 16 << 10;
 const FRESH: Duration = Duration::from_millis(250);
 /// Clients, destinations and durable subscriptions that are told of, each.
 const MOST: usize = 1_000;
+/// What a sentence is.
+const TEXT: &str = "text/plain; charset=utf-8";
 /// The page.
 const PAGE: &str = include_str!("http/page.html");
 
@@ -96,9 +98,14 @@ async fn tell(mut asked: mpsc::Receiver<Asker>, orders: mpsc::Sender<Order>) {
 }
 
 async fn talk(stream: TcpStream, peer: SocketAddr, asks: mpsc::Sender<Asker>, since: Duration) {
+    let is_local = stream.local_addr().is_ok_and(|own| own.ip().is_loopback());
     let service = service_fn(move |request: Request<Incoming>| {
         let asks = asks.clone();
         async move {
+            if is_local && !names_this_machine(&request) {
+                let problem = "this is for this machine: ask for localhost\n".to_owned();
+                return Ok(respond(StatusCode::MISDIRECTED_REQUEST, TEXT, problem));
+            }
             let (method, path) = (request.method(), request.uri().path());
             Ok::<_, Infallible>(answer(method, path, asks, since).await)
         }
@@ -114,13 +121,24 @@ async fn talk(stream: TcpStream, peer: SocketAddr, asks: mpsc::Sender<Asker>, si
     }
 }
 
+/// Whether a request is for an address, or for `localhost`. A page of the web can lead a browser here by a
+/// name of its own, and would read what is answered.
+fn names_this_machine<B>(request: &Request<B>) -> bool {
+    let Some(host) = request.headers().get(HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name =
+        host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
 async fn answer(
     method: &Method,
     path: &str,
     asks: mpsc::Sender<Asker>,
     since: Duration,
 ) -> Response<Full<Bytes>> {
-    const TEXT: &str = "text/plain; charset=utf-8";
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut refusal =
             respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
@@ -163,4 +181,31 @@ fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Ful
         .body(Full::new(Bytes::from(body)));
     // Its parts are all known to be fine.
     response.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_by_another_name_is_not_for_this_machine() {
+        let by = |host: &str| {
+            names_this_machine(&Request::builder().header(HOST, host).body(()).unwrap())
+        };
+        for host in
+            ["127.0.0.1", "127.0.0.1:8161", "[::1]", "[::1]:8161", "localhost", "Localhost:80"]
+        {
+            assert!(by(host), "{host}");
+        }
+        for host in [
+            "evil.example.com",
+            "evil.example.com:8161",
+            "localhost.example.com",
+            "",
+            "127.0.0.1.example",
+        ] {
+            assert!(!by(host), "{host}");
+        }
+        assert!(names_this_machine(&Request::new(())), "of HTTP 1.0");
+    }
 }
