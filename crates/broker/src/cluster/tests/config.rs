@@ -44,7 +44,7 @@ fn a_mistake_is_named_with_its_place() {
         ("static:()", "no broker"),
         ("static:(tcp://b:1,,tcp://c:1)", "between two commas"),
         ("static:(tcp://b:1", "not closed"),
-        ("static:(tcp://b:1)x=1", "\"x=1\""),
+        ("static:(tcp://b:1)x=1", "\"x\" means nothing"),
         ("static:(tcp://b:1)?initialReconectDelay=1", "initialReconnectDelay"),
         ("static:(tcp://b:1)?maxReconnectAttempts=3", "never given up"),
         ("static:(tcp://a:1,tcp://b:99999)", "(at byte 18)"),
