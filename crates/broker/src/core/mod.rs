@@ -5,7 +5,7 @@
 //! - `io`: what goes in and comes out; `config`: what is allowed; `error`: how a refusal is said;
 //! - `rights`: who is let in, and who may do what; `policies`: how destinations behave;
 //! - `registry`, `connect`: links, connections, sessions, producers; `consumers`: those that receive;
-//! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones;
+//! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones; `idle`: their end;
 //! - `queue`, `topic`, `subscription`, `reference`: what waits where, and for whom;
 //! - `pages`, `loads`: what of it is in memory, and what is read from the store when its turn comes;
 //! - `send`, `memory`, `dead`: a message on its way in, and out without a consumer;
@@ -31,6 +31,7 @@ mod destinations;
 mod drill;
 mod durable;
 mod error;
+mod idle;
 mod io;
 mod keys;
 mod loads;
@@ -176,6 +177,9 @@ impl BrokerCore {
         let periods = core.config.policies.expire_periods(core.config.expire_messages_period);
         for period in periods {
             core.timers.set(after(now.instant, period), timers::Timer::Sweep(period));
+        }
+        if let Some(period) = core.idle_period() {
+            core.timers.set(after(now.instant, period), timers::Timer::Idle);
         }
         core
     }

@@ -44,6 +44,10 @@ pub struct DestinationPolicy {
     pub pending_message_limit_strategy: PendingMessageLimitStrategy,
     /// Which of them is dropped when there are more.
     pub message_eviction_strategy: MessageEvictionStrategy,
+    /// Whether a destination goes when it is empty and nobody uses it. Default false.
+    pub gc_inactive_destinations: bool,
+    /// How long nobody has used it then. Default 60 s, as Java's.
+    pub inactive_timeout_before_gc: Duration,
     /// Whether an advisory tells of messages that are dropped. Default false.
     pub advisory_for_discarding_messages: bool,
     /// Whether an advisory tells of subscribers of a topic that have become slow. Default false.
@@ -143,6 +147,8 @@ impl Default for DestinationPolicy {
             subscription_recovery_policy: None,
             pending_message_limit_strategy: PendingMessageLimitStrategy::default(),
             message_eviction_strategy: MessageEvictionStrategy::default(),
+            gc_inactive_destinations: false,
+            inactive_timeout_before_gc: Duration::from_secs(60),
             advisory_for_discarding_messages: false,
             advisory_for_slow_consumers: false,
         }
@@ -242,6 +248,13 @@ impl Policies {
         let matching = self.entries.iter().filter(|(own, _)| names::matches(own, destination));
         let closest = matching.min_by(|(a, _), (b, _)| closer(destination, a, b));
         Arc::clone(closest.map_or(&self.default, |(_, policy)| policy))
+    }
+
+    /// After which time a destination goes that nobody uses; of all, the shortest.
+    pub(super) fn shortest_inactive_timeout(&self) -> Option<Duration> {
+        let all = self.entries.iter().map(|(_, policy)| policy).chain([&self.default]);
+        let goes = all.filter(|policy| policy.gc_inactive_destinations);
+        goes.map(|policy| policy.inactive_timeout_before_gc).min()
     }
 
     /// How often some queue is searched for messages that have expired.

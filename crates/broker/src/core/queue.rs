@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rewire_protocol::{ConnectionId, Destination, Message, Str, SubscriptionInfo};
 
 use super::config::BrokerConfig;
+use super::idle::Idle;
 use super::io::{Now, Output};
 use super::keys::{Map, QueueKey, SubKey};
 use super::loads::{Loader, Loads};
@@ -52,6 +53,8 @@ pub(super) struct Queue {
     pub(super) bytes: usize,
     pub(super) in_flight: usize,
     pub(super) counts: Counts,
+    /// Since when nobody uses it, as far as it was looked at.
+    pub(super) idle: Option<Idle>,
     /// How many producers have said that they send to it.
     pub(super) producers: usize,
     /// Of a durable subscription: what its subscriber has asked for.
@@ -128,6 +131,7 @@ impl Queue {
             bytes: 0,
             in_flight: 0,
             counts: Counts::default(),
+            idle: None,
             producers: 0,
             subscription: None,
             filter: Filter::default(),

@@ -8,6 +8,7 @@ mod consumers;
 mod dead_letters;
 mod durable;
 mod flow;
+mod idle;
 mod limits;
 mod paging;
 mod policies;

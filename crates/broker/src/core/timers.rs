@@ -22,6 +22,8 @@ pub(super) enum Timer {
     /// Queues are searched for messages that have expired.
     /// So often.
     Sweep(Duration),
+    /// Destinations are looked for that nobody uses.
+    Idle,
 }
 
 /// All that is to be done, the earliest first. One that has become needless finds nothing to do.
@@ -64,6 +66,7 @@ impl BrokerCore {
                 }
                 Timer::Introduction(link) => self.on_introduction_timeout(link),
                 Timer::Slow => self.on_slow_timeout(),
+                Timer::Idle => self.remove_idle(),
                 Timer::Sweep(period) => {
                     self.sweep(period);
                     self.timers.set(after(self.now.instant, period), timer);

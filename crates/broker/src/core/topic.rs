@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rewire_protocol::{ConnectionId, Destination};
 
 use super::config::BrokerLimits;
+use super::idle::Idle;
 use super::io::body_bytes;
 use super::keys::{QueueKey, SubKey};
 use super::policies::{DestinationPolicy, SubscriptionRecoveryPolicy};
@@ -31,6 +32,8 @@ pub(super) struct Topic {
     /// Bytes of what waits for its consumers.
     pub(super) bytes: usize,
     pub(super) counts: Counts,
+    /// Since when nobody uses it, as far as it was looked at.
+    pub(super) idle: Option<Idle>,
     pub(super) recent: Recent,
 }
 
@@ -113,6 +116,7 @@ impl Topic {
             producers: 0,
             bytes: 0,
             counts: Counts::default(),
+            idle: None,
             recent: Recent::default(),
         }
     }

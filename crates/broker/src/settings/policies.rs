@@ -34,11 +34,12 @@ pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(),
 
 fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError> {
     let mut policy = DestinationPolicy::default();
-    let switches: [(&'static str, &mut bool); 6] = [
+    let switches: [(&'static str, &mut bool); 7] = [
         ("strictOrderDispatch", &mut policy.strict_order_dispatch),
         ("allConsumersExclusiveByDefault", &mut policy.all_consumers_exclusive_by_default),
         ("producerFlowControl", &mut policy.producer_flow_control),
         ("alwaysRetroactive", &mut policy.always_retroactive),
+        ("gcInactiveDestinations", &mut policy.gc_inactive_destinations),
         ("advisoryForDiscardingMessages", &mut policy.advisory_for_discarding_messages),
         ("advisoryForSlowConsumers", &mut policy.advisory_for_slow_consumers),
     ];
@@ -56,6 +57,9 @@ fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError
     policy.memory_limit = table.take("memoryLimit").map(Value::bytes).transpose()?;
     policy.expire_messages_period =
         table.take("expireMessagesPeriod").map(Value::duration).transpose()?;
+    if let Some(value) = table.take("inactiveTimeoutBeforeGC") {
+        policy.inactive_timeout_before_gc = value.duration()?;
+    }
     let prefetch = &mut policy.prefetch;
     let prefetches: [(&'static str, &mut Option<i32>); 4] = [
         ("queuePrefetch", &mut prefetch.queue),

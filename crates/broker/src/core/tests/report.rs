@@ -6,7 +6,7 @@ use super::*;
 use crate::core::report::Counts;
 
 impl Lab {
-    fn counts(&self, of: &Destination) -> Counts {
+    pub(super) fn counts(&self, of: &Destination) -> Counts {
         let report = self.core.report(100);
         report.destinations.iter().find(|own| own.destination == *of).unwrap().counts
     }
