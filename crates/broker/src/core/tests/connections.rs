@@ -99,7 +99,7 @@ fn clients_are_told_where_to_go_before_they_are_hung_up() {
     lab.ask(2, ConnectionInfo { manageable: false, ..info(2) });
     lab.tell(2, bridge());
     assert_eq!(lab.input(Input::Stop), ["1 < ConnectionControl", "1 < ConnectionControl"]);
-    assert!(lab.wait(Duration::from_millis(3999)).is_empty());
+    assert!(lab.wait(Duration::from_millis(4499)).is_empty());
     assert_eq!(lab.wait(Duration::from_millis(1)), ["1 hang up", "2 hang up"]);
 }
 
