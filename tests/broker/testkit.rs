@@ -195,6 +195,64 @@ async fn a_broker_joins_and_is_found() {
     assert!(Connection::builder(&uri).credentials("shop", "wrong").await.is_err());
 }
 
+/// Brokers that know each other, and clients that were given the first two.
+async fn joined() -> (TestCluster, Vec<Connection>) {
+    let builder = TestCluster::builder().brokers(2).joined();
+    let cluster = builder.configure(|broker| broker.user("shop", "secret")).start().await;
+    let uri = cluster.failover_uri();
+    let mut connections = Vec::new();
+    for number in 0..6 {
+        let connection = Connection::builder(&uri).client_id(format!("shop-{number}"));
+        connections.push(connection.credentials("shop", "secret").await.unwrap());
+    }
+    (cluster, connections)
+}
+
+/// Waits until these brokers, and no others, have the clients, the same number each.
+async fn spread(cluster: &TestCluster, brokers: &[usize], each: usize) {
+    let what = format!("brokers {brokers:?} have {each} clients each");
+    eventually(&what, async || {
+        for broker in brokers {
+            if cluster[*broker].clients().await.len() != each {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broker_that_joins_the_others_is_told_of_and_gets_its_share_of_clients() {
+    let (mut cluster, connections) = joined().await;
+    cluster.add().await;
+    spread(&cluster, &[0, 1, 2], 2).await;
+    let third = cluster[2].uri();
+    for connection in &connections {
+        let mut topology = connection.topology();
+        let knows = topology
+            .wait_for(|known| known.brokers().iter().any(|broker| broker.location == third));
+        tokio::time::timeout(SOON, knows).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn joined_brokers_find_each_other_again_after_a_kill() {
+    let (cluster, _connections) = joined().await;
+    for victim in [0, 1] {
+        cluster[victim].kill().await;
+        let other = &cluster[1 - victim];
+        eventually("it is missed", async || other.cluster().await == [other.name()]).await;
+        spread(&cluster, &[1 - victim], 6).await;
+        cluster[victim].restart().await;
+        eventually("both know both", async || {
+            cluster[0].cluster().await.len() == 2 && cluster[1].cluster().await.len() == 2
+        })
+        .await;
+        spread(&cluster, &[0, 1], 3).await;
+    }
+}
+
 #[tokio::test]
 #[should_panic(expected = "broker0 is not running: restart it")]
 async fn a_question_to_a_broker_that_is_not_running_is_a_mistake() {

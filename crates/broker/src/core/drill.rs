@@ -20,10 +20,11 @@ impl BrokerCore {
         self.memory.set_limit(limit);
     }
 
-    /// The ids of the clients that are connected, in order.
+    /// The ids of the clients that are connected, in order, without other brokers.
     pub(crate) fn client_ids(&self) -> Vec<String> {
         let connections = self.registry.connections.values();
-        let mut ids: Vec<String> = connections.map(|known| known.client_id.to_string()).collect();
+        let clients = connections.filter(|known| !self.cluster.is_broker(known.link));
+        let mut ids: Vec<String> = clients.map(|known| known.client_id.to_string()).collect();
         ids.sort();
         ids
     }

@@ -190,6 +190,26 @@ impl BrokerBuilder {
         self
     }
 
+    /// Makes one cluster with the brokers at these addresses. Where brokers have users they log in as the first.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn join(self, others: &[String]) -> Self {
+        if others.is_empty() {
+            return self;
+        }
+        // A test does not wait for a second until they have found each other again.
+        let options = "initialReconnectDelay=5&maxReconnectDelay=50";
+        let connector: Result<NetworkConnector, _> =
+            format!("static:({})?{options}", others.join(",")).parse();
+        let connector = connector.expect("the addresses of brokers");
+        match self.config.users.iter().next() {
+            Some((name, password)) => {
+                let connector = connector.credentials(name.as_str(), password.as_str());
+                self.network_connector(connector)
+            }
+            None => self.network_connector(connector),
+        }
+    }
+
     /// Starts the broker. It accepts connections when this returns.
     ///
     /// # Errors

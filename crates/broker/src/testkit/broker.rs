@@ -208,7 +208,13 @@ impl TestBroker {
         self.ask(move |core| core.stats(&destination)).await.unwrap_or_default()
     }
 
-    /// The ids of the clients that are connected, in order.
+    /// The names of the brokers that it knows, itself first, if they are
+    /// [`joined`](super::TestClusterBuilder::joined).
+    pub async fn cluster(&self) -> Vec<String> {
+        self.ask(|core| core.cluster().map(|member| member.name).collect()).await
+    }
+
+    /// The ids of the clients that are connected, in order; other brokers are none.
     pub async fn clients(&self) -> Vec<String> {
         self.ask(|core| core.client_ids()).await
     }

@@ -20,7 +20,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 /// dropped.
 ///
 /// Messages that are persistent survive a kill, as on a disk; everything else is lost with its broker. Brokers
-/// do not forward messages to each other: what was sent to one is consumed there.
+/// do not forward messages to each other: what was sent to one is consumed there. Nor do they know each other,
+/// unless they are [`joined`](TestClusterBuilder::joined).
 ///
 /// The brokers are in real time: do not stop the clock of the runtime in such a test.
 ///
@@ -38,6 +39,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 pub struct TestCluster {
     brokers: Vec<TestBroker>,
     setup: Setup,
+    is_joined: bool,
 }
 
 impl fmt::Debug for TestCluster {
@@ -50,6 +52,7 @@ impl fmt::Debug for TestCluster {
 pub struct TestClusterBuilder {
     brokers: usize,
     setup: Setup,
+    is_joined: bool,
 }
 
 impl fmt::Debug for TestClusterBuilder {
@@ -78,14 +81,39 @@ impl TestClusterBuilder {
         self
     }
 
+    /// Lets the brokers know each other, as network connectors do: clients are told which brokers there are and
+    /// which have gone, and are spread evenly over them (`updateClusterClients`, `rebalanceClusterClients`,
+    /// `updateClusterClientsOnRemove`; [`configure`](Self::configure) may switch them off). Default not.
+    ///
+    /// The brokers reach each other over the same networks as clients do: who is cut off is cut off from both.
+    /// That one is gone is noticed at once, and that one is back within 50 ms; clients are spread anew within
+    /// seconds. Where brokers have users they log in to each other as the first of them, by name.
+    ///
+    /// ```
+    /// # use rewire_broker::testkit::{TestCluster, eventually};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut cluster = TestCluster::builder().brokers(2).joined().start().await;
+    /// cluster.add().await;
+    /// eventually("all three know each other", async || cluster[0].cluster().await.len() == 3).await;
+    /// cluster[2].stop().await; // its clients are told where to go, and go
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn joined(mut self) -> Self {
+        self.is_joined = true;
+        self
+    }
+
     /// Starts the brokers. They accept connections when this returns.
     ///
     /// # Panics
     ///
     /// When one does not start.
     pub async fn start(self) -> TestCluster {
-        let mut cluster = TestCluster { brokers: Vec::new(), setup: self.setup };
-        for _ in 0..self.brokers {
+        let Self { brokers, setup, is_joined } = self;
+        let mut cluster = TestCluster { brokers: Vec::new(), setup, is_joined };
+        for _ in 0..brokers {
             cluster.add().await;
         }
         cluster
@@ -105,7 +133,7 @@ impl TestCluster {
     /// A cluster to be set up.
     #[must_use]
     pub fn builder() -> TestClusterBuilder {
-        TestClusterBuilder { brokers: 1, setup: Arc::new(|builder| builder) }
+        TestClusterBuilder { brokers: 1, setup: Arc::new(|builder| builder), is_joined: false }
     }
 
     /// One more broker joins. Its number is the next.
@@ -115,9 +143,27 @@ impl TestCluster {
     /// When it does not start.
     pub async fn add(&mut self) -> &TestBroker {
         let number = self.brokers.len();
-        let broker = TestBroker::start(format!("broker{number}"), Arc::clone(&self.setup)).await;
+        let broker = TestBroker::start(format!("broker{number}"), self.setup()).await;
         self.brokers.push(broker);
         &self.brokers[number]
+    }
+
+    /// How the next broker is set up.
+    fn setup(&self) -> Setup {
+        let setup = Arc::clone(&self.setup);
+        if !self.is_joined {
+            return setup;
+        }
+        // Those that come later find it.
+        let others: Vec<String> =
+            self.brokers.iter().map(|broker| broker.uri().to_owned()).collect();
+        Arc::new(move |builder| {
+            let builder = builder
+                .update_cluster_clients(true)
+                .rebalance_cluster_clients(true)
+                .update_cluster_clients_on_remove(true);
+            setup(builder).join(&others)
+        })
     }
 
     /// The brokers, in order.
