@@ -161,6 +161,9 @@ impl Core {
                 if let Some(link) = self.links.get_mut(&wire) {
                     link.is_named = true;
                 }
+                // Java: the older link of the same client is ended.
+                let client = ctx.who(wire).0;
+                self.given.retain(|_, by| by.0 == wire || ctx.who(by.0).0 != client);
             }
             Command::Message(message) => {
                 let known = MessageKey::of_command(command).filter(|key| self.had.contains(key));
