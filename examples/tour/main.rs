@@ -1,6 +1,6 @@
-//! A tour: three brokers in this process, producers and consumers with one `failover:` URI; a broker joins, one
-//! is killed, one is restarted. Shows who is connected where as it changes, and ends with a ledger; exits 1 if
-//! anything was lost.
+//! A tour: a cluster of three brokers in this process, producers and consumers with one `failover:` URI; a broker
+//! joins and clients are spread anew, one is killed, one is restarted. Shows who is connected where as it changes,
+//! and ends with a ledger; exits 1 if anything was lost.
 //!
 //! `cargo run --release -p rewire-examples --example tour`
 
@@ -8,7 +8,6 @@ mod ledger;
 mod screen;
 mod work;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,17 +43,15 @@ enum Step {
 
 #[tokio::main]
 async fn main() -> rewire::Result<ExitCode> {
-    let folder = Folder::make();
-    let mut tour = Tour::begin(folder.file()).await?;
+    let mut tour = Tour::begin().await?;
     let is_lost = tour.run().await?;
     Ok(if is_lost { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 struct Tour {
     cluster: TestCluster,
-    /// The brokers that clients are given to begin with, and where they read of those that join.
+    /// The brokers that clients are given to begin with; these tell them of others.
     uri: String,
-    list: PathBuf,
     ledger: Arc<Ledger>,
     screen: Screen,
     /// Said once to producers, and once to consumers.
@@ -65,19 +62,14 @@ struct Tour {
 }
 
 impl Tour {
-    async fn begin(list: PathBuf) -> rewire::Result<Self> {
-        let cluster = TestCluster::start(3).await;
-        write_list(&list, &cluster);
+    async fn begin() -> rewire::Result<Self> {
+        let cluster = TestCluster::builder().brokers(3).joined().start().await;
         let brokers: Vec<&str> = cluster.brokers().iter().map(TestBroker::uri).collect();
-        let uri = format!(
-            "failover:({})?initialReconnectDelay=10&maxReconnectDelay=100&updateURIsURL=file://{}",
-            brokers.join(","),
-            list.display()
-        );
+        let options = "initialReconnectDelay=10&maxReconnectDelay=100";
+        let uri = format!("failover:({})?{options}", brokers.join(","));
         let mut tour = Self {
             cluster,
             uri,
-            list,
             ledger: Arc::default(),
             screen: Screen::new(),
             stop_sending: watch::Sender::new(false),
@@ -147,9 +139,9 @@ impl Tour {
             Step::Join => {
                 let home = self.cluster.brokers().len();
                 self.cluster.add().await;
-                write_list(&self.list, &self.cluster);
                 self.add_consumer(home);
-                self.screen.news(now, &format!("broker{home} joins, and is put on the list"));
+                let news = format!("broker{home} joins: clients are told, and spread over all");
+                self.screen.news(now, &news);
             }
             Step::Kill => {
                 self.cluster[VICTIM].kill().await;
@@ -187,32 +179,5 @@ impl Tour {
             rows.push(Row { broker: broker.name().to_owned(), clients, waiting });
         }
         rows
-    }
-}
-
-/// Writes down all brokers, for `updateURIsURL`.
-fn write_list(list: &Path, cluster: &TestCluster) {
-    let brokers: Vec<&str> = cluster.brokers().iter().map(TestBroker::uri).collect();
-    std::fs::write(list, brokers.join("\n")).expect("the list of brokers can be written");
-}
-
-/// A folder that ends with the tour.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Self {
-        let folder = std::env::temp_dir().join(format!("rewire-tour-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder can be made");
-        Self(folder)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("brokers")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -62,12 +62,6 @@ impl Cluster {
         }
     }
 
-    /// Whether a broker is at the other end of a link that came here.
-    #[cfg(feature = "testkit")]
-    pub(crate) fn is_broker(&self, link: crate::core::LinkId) -> bool {
-        self.links.contains_key(&Via::Accepted(link))
-    }
-
     fn refuse(&mut self, via: Via, problem: String) {
         self.says.push_back(Say::Refused(via, problem));
         if let Some(link) = self.links.remove(&via) {

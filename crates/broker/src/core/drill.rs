@@ -23,7 +23,8 @@ impl BrokerCore {
     /// The ids of the clients that are connected, in order, without other brokers.
     pub(crate) fn client_ids(&self) -> Vec<String> {
         let connections = self.registry.connections.values();
-        let clients = connections.filter(|known| !self.cluster.is_broker(known.link));
+        // A broker says so by this before it says who it is.
+        let clients = connections.filter(|known| known.info.manageable);
         let mut ids: Vec<String> = clients.map(|known| known.client_id.to_string()).collect();
         ids.sort();
         ids
