@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rewire::{Body, Connection, ErrorKind, Message, Primitive, PrimitiveMap, Queue, Topic};
+use rewire::{
+    AckMode, AckOutcome, Body, Connection, Destination, ErrorKind, Message, Primitive,
+    PrimitiveMap, Queue, Topic,
+};
 use rewire_broker::Broker;
 
 use crate::{SOON, connect, receive, start, text};
@@ -143,6 +146,103 @@ async fn what_is_queued_before_a_connection_closes_arrives_and_its_receipts_say_
     for receipt in receipts {
         tokio::time::timeout(SOON, receipt).await.expect("an outcome").unwrap();
     }
-    let pending = broker.stats(&rewire::Destination::queue("Q")).await.unwrap().pending;
+    let pending = broker.stats(&Destination::queue("Q")).await.unwrap().pending;
     assert_eq!(pending, MANY);
+}
+
+async fn pending(broker: &Broker, queue: &str) -> usize {
+    broker.stats(&Destination::queue(queue)).await.unwrap().pending
+}
+
+#[tokio::test]
+async fn a_connection_that_drains_hands_out_no_more_and_waits_for_what_was_handed_out() {
+    let broker = start().await;
+    let connection = connect(&broker).await;
+    let session = connection.session().ack(AckMode::Individual).await.unwrap();
+    let queue = Queue::new("Q");
+    let producer = session.producer(&queue).await.unwrap();
+    for number in 0..10 {
+        producer.send(number.to_string()).await.unwrap();
+    }
+    let mut consumer = session.consumer(&queue).prefetch(3).await.unwrap();
+    let in_hand =
+        [receive(&mut consumer).await, receive(&mut consumer).await, receive(&mut consumer).await];
+    let queued = producer.enqueue("the last").await.unwrap();
+    let draining = tokio::spawn({
+        let connection = connection.clone();
+        async move { connection.drain(SOON).await }
+    });
+    assert!(tokio::time::timeout(SOON, consumer.next()).await.unwrap().is_none());
+    let [first, second, third] = in_hand;
+    assert_eq!(first.ack().await.unwrap(), AckOutcome::Sent);
+    assert_eq!(second.ack().await.unwrap(), AckOutcome::Sent);
+    assert!(!draining.is_finished());
+    drop(third);
+    draining.await.unwrap().unwrap();
+    queued.await.unwrap();
+    assert_eq!(pending(&broker, "Q").await, 10 + 1 - 2);
+    assert_eq!(producer.send("too late").await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_loop_that_receives_ends_when_its_connection_drains_and_loses_and_doubles_nothing() {
+    const MANY: usize = 500;
+    let broker = start().await;
+    for mode in [AckMode::Auto, AckMode::DupsOk] {
+        let queue = Queue::new(&format!("{mode:?}"));
+        let connection = connect(&broker).await;
+        let session = connection.session().ack(mode).await.unwrap();
+        let producer = session.producer(&queue).await.unwrap();
+        for number in 0..MANY {
+            producer.send_async(number.to_string()).await.unwrap();
+        }
+        let mut consumer = session.consumer(&queue).prefetch(20).await.unwrap();
+        let (reached, mut is_reached) = tokio::sync::mpsc::channel(1);
+        let receiving = tokio::spawn(async move {
+            let mut count = 0;
+            while consumer.next().await.transpose().unwrap().is_some() {
+                count += 1;
+                if count == 7 {
+                    reached.send(()).await.unwrap();
+                }
+            }
+            count
+        });
+        is_reached.recv().await.unwrap();
+        connection.drain(SOON).await.unwrap();
+        let count = receiving.await.unwrap();
+        assert_eq!(pending(&broker, &format!("{mode:?}")).await, MANY - count, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn draining_ends_in_time_when_something_is_not_settled_and_closes_all_the_same() {
+    let broker = start().await;
+    let connection = connect(&broker).await;
+    let session = connection.session().ack(AckMode::Client).await.unwrap();
+    let queue = Queue::new("Q");
+    session.producer(&queue).await.unwrap().send("kept").await.unwrap();
+    let mut consumer = session.consumer(&queue).await.unwrap();
+    let kept = receive(&mut consumer).await;
+    let late = connection.drain(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Timeout);
+    assert_eq!(connection.flush().await.unwrap_err().kind(), ErrorKind::Closed);
+    drop(kept);
+    assert_eq!(pending(&broker, "Q").await, 1);
+}
+
+#[tokio::test]
+async fn a_drain_that_is_not_waited_for_ends_the_consumers_and_leaves_the_connection_open() {
+    let broker = start().await;
+    let connection = connect(&broker).await;
+    let session = connection.session().await.unwrap();
+    let mut consumer = session.consumer(&Queue::new("Q")).await.unwrap();
+    // It is begun, and no more.
+    tokio::select! {
+        biased;
+        drained = connection.drain(SOON) => panic!("{drained:?}"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(tokio::time::timeout(SOON, consumer.next()).await.unwrap().is_none());
+    connection.flush().await.unwrap();
 }

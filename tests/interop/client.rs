@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use rewire::{AckMode, Connection, Queue};
+use rewire::{AckMode, Connection, Message, Queue};
 use rewire_test_support::{ActiveMq, Body, JmsMessage, Typed};
+use tokio::time::Instant;
 
 use crate::jms::{from_message, to_message};
 use crate::messages::{bodies, modified, named, values};
@@ -153,4 +154,34 @@ async fn an_object_that_java_sent_is_passed_on_unopened_and_java_reads_it_again(
     let receive = java("ReceiveAll", &broker.uri()).args(["--from", "OUT", "--count", "1"]);
     let (received, _) = JmsMessage::from_json(&receive.run(JAVA)[0]);
     assert_eq!(received.body, messages[0].body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_scheduled_message_comes_after_its_delay_and_as_often_as_it_says() {
+    let broker = ActiveMq::options().scheduler().start();
+    let connection = connect(&broker).await;
+    let session = connection.session().await.unwrap();
+    let queue = Queue::new("LATER");
+    let producer = session.producer(&queue).await.unwrap();
+    let mut consumer = session.consumer(&queue).await.unwrap();
+    let (delay, period) = (Duration::from_millis(600), Duration::from_millis(300));
+    let sent = Instant::now();
+    producer.send(Message::text("later").delay(delay).repeat(2, period)).await.unwrap();
+    producer.send("at once").await.unwrap();
+
+    let mut next = async || {
+        let next = consumer.receive(Duration::from_secs(20)).await.unwrap().expect("a message");
+        (next.message().body_text().unwrap().unwrap(), sent.elapsed())
+    };
+    assert_eq!(next().await.0, "at once");
+    for times in 0..3 {
+        let (text, after) = next().await;
+        assert_eq!(text, "later");
+        // The scheduler counts whole milliseconds.
+        let least = (delay + period * times).saturating_sub(Duration::from_millis(2));
+        assert!(after >= least, "{times}: {after:?}");
+    }
+    assert!(consumer.receive(4 * period).await.unwrap().is_none());
+    connection.close().await.unwrap();
 }

@@ -33,7 +33,7 @@ public final class Broker {
         BrokerService broker = new BrokerService();
         broker.setBrokerName(flags.text("name", "broker"));
         broker.setUseJmx(false);
-        broker.setSchedulerSupport(false);
+        broker.setSchedulerSupport(flags.flag("scheduler", false));
         broker.setAdvisorySupport(flags.flag("advisory", true));
         broker.setDataDirectoryFile(new File(flags.required("data")));
         // The store first: the first look at the usage makes a store on disk of a broker that has none yet.

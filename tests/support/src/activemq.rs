@@ -250,6 +250,12 @@ impl ActiveMqOptions {
         self.with("advisory", "false")
     }
 
+    /// Keeps messages that are to be delivered later until then.
+    #[must_use]
+    pub fn scheduler(self) -> Self {
+        self.with("scheduler", "true")
+    }
+
     /// After how much silence the broker takes a connection for dead.
     #[must_use]
     pub fn max_inactivity(self, duration: Duration) -> Self {

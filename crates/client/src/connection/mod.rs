@@ -7,6 +7,7 @@ pub(crate) mod router;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rewire_failover::RequestError;
 use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
@@ -250,6 +251,55 @@ impl Connection {
             return Err(Error::new(ErrorKind::InDoubt, problem));
         }
         pending.link().ok_or_else(|| Error::new(ErrorKind::NotSent, "the connection was lost"))
+    }
+
+    /// Ends the connection in order: consumers hand out nothing more and end with `None`, what they have handed
+    /// out may still be acknowledged, or committed, what was queued is sent and answered; then it is closed, as by
+    /// [`close`](Self::close). What was sent ahead and not handed out goes to others.
+    ///
+    /// A message counts as settled when it is acknowledged or dropped; in a session that acknowledges by itself
+    /// when the next is asked for, or the consumer is dropped.
+    ///
+    /// ```no_run
+    /// # async fn handle(message: &rewire::Message) {}
+    /// # async fn example(connection: rewire::Connection, mut orders: rewire::Consumer) -> rewire::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let working = tokio::spawn(async move {
+    ///     while let Some(order) = orders.next().await.transpose()? {
+    ///         handle(order.message()).await;
+    ///     }
+    ///     Ok::<_, rewire::Error>(())
+    /// });
+    /// // When it is time to go:
+    /// connection.drain(Duration::from_secs(20)).await?;
+    /// # drop(working); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](ErrorKind::Timeout) when not all was settled and answered within `limit`, and what
+    /// [`flush`](Self::flush) says. The connection is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, consumers hand out nothing more, and the connection is not closed.
+    pub async fn drain(&self, limit: Duration) -> Result<()> {
+        let settle = async {
+            let (answer, answered) = oneshot::channel();
+            // A router that has ended has no consumers.
+            let _ = self.shared.routes.send(RouteChange::Drain(answer)).await;
+            for buffer in answered.await.unwrap_or_default() {
+                buffer.hands.emptied().await;
+            }
+            self.flush().await.map(drop)
+        };
+        let settled = timeout(limit, settle).await.unwrap_or_else(|_| {
+            let problem = format!("not all was settled within {} ms", limit.as_millis());
+            Err(Error::new(ErrorKind::Timeout, problem))
+        });
+        self.close().await?;
+        settled
     }
 
     /// Closes the connection, for all its handles: what waits fails, the broker is told.

@@ -28,6 +28,8 @@ pub(crate) enum RouteChange {
     AddProducer(ProducerId, Arc<Window>),
     /// It is no longer there.
     RemoveProducer(ProducerId),
+    /// Consumers hand out nothing more, and are told of to whoever asks.
+    Drain(oneshot::Sender<Vec<Arc<Buffer>>>),
     /// Asks which consumers handed out what last.
     LastDelivered(oneshot::Sender<Vec<(ConsumerId, i64)>>),
 }
@@ -38,6 +40,8 @@ pub(super) struct Router {
     link: watch::Sender<Option<LinkId>>,
     consumers: HashMap<ConsumerId, Arc<Buffer>>,
     producers: HashMap<ProducerId, Arc<Window>>,
+    /// Whether consumers hand out nothing more.
+    is_draining: bool,
 }
 
 impl Router {
@@ -46,7 +50,8 @@ impl Router {
         changes: mpsc::Receiver<RouteChange>,
         link: watch::Sender<Option<LinkId>>,
     ) -> Self {
-        Self { deliveries, changes, link, consumers: HashMap::new(), producers: HashMap::new() }
+        let (consumers, producers) = (HashMap::new(), HashMap::new());
+        Self { deliveries, changes, link, consumers, producers, is_draining: false }
     }
 
     /// Runs until the transport has ended and said so to every consumer.
@@ -68,6 +73,9 @@ impl Router {
     fn change(&mut self, change: RouteChange) {
         match change {
             RouteChange::Add(id, buffer) => {
+                if self.is_draining {
+                    buffer.drain();
+                }
                 self.consumers.insert(id, buffer);
             }
             RouteChange::Remove(id) => {
@@ -78,6 +86,12 @@ impl Router {
             }
             RouteChange::RemoveProducer(id) => {
                 self.producers.remove(&id);
+            }
+            RouteChange::Drain(answer) => {
+                self.is_draining = true;
+                self.consumers.values().for_each(|buffer| buffer.drain());
+                // Whoever asked may have gone.
+                let _ = answer.send(self.consumers.values().cloned().collect());
             }
             RouteChange::LastDelivered(answer) => {
                 let all = self.consumers.iter();

@@ -131,7 +131,9 @@ impl Buffer {
     /// Adds a message; false when there is no room.
     pub(crate) fn push(&self, mut dispatched: Dispatched) -> bool {
         let mut state = self.lock();
-        if state.leaving == Some(dispatched.link) && self.comes_again {
+        // What comes after the end is nobody's.
+        let is_unwanted = state.leaving == Some(dispatched.link) && self.comes_again;
+        if is_unwanted || state.end.is_some() {
             return true;
         }
         if state.queue.len() >= state.limit {
@@ -267,6 +269,16 @@ impl Buffer {
     pub(crate) fn end(&self, end: End) {
         let mut state = self.lock();
         state.end.get_or_insert(end);
+        state.wake();
+    }
+
+    /// Hands out nothing more, also nothing of what is there: the broker has it again when all is closed.
+    pub(crate) fn drain(&self) {
+        let mut state = self.lock();
+        state.queue.clear();
+        state.returned.clear();
+        self.generation.fetch_add(1, Ordering::Release);
+        state.end.get_or_insert(None);
         state.wake();
     }
 

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use rewire_failover::core::LinkId;
+use tokio::sync::Notify;
 
 use crate::connection::NONE_DELIVERED;
 
@@ -27,6 +28,8 @@ pub(crate) struct Hands {
     is_last_acknowledged: AtomicBool,
     /// The link that is being left and was not settled yet; 0 for none.
     leaving: AtomicU64,
+    /// Told when nothing is held any more.
+    emptied: Notify,
 }
 
 /// A consumer has done with all it got over a link.
@@ -46,6 +49,7 @@ impl Default for Hands {
             last_delivered: AtomicI64::new(NONE_DELIVERED),
             is_last_acknowledged: AtomicBool::new(false),
             leaving: AtomicU64::new(0),
+            emptied: Notify::new(),
         }
     }
 }
@@ -124,6 +128,21 @@ impl Hands {
         self.held.store(0, Ordering::SeqCst);
         self.unacknowledged.store(0, Ordering::SeqCst);
         self.last_delivered.store(NONE_DELIVERED, Ordering::SeqCst);
+        self.emptied.notify_waiters();
+    }
+
+    /// Waits until nothing is held.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            // What happens from here on is heard of.
+            let emptied = self.emptied.notified();
+            let mut emptied = std::pin::pin!(emptied);
+            emptied.as_mut().enable();
+            if self.held.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// What a broker is told of what was seen: the number of the message handed out last, or -1.
@@ -141,6 +160,7 @@ impl Hands {
         if self.held.load(Ordering::SeqCst) > 0 {
             return None;
         }
+        self.emptied.notify_waiters();
         match self.leaving.swap(0, Ordering::SeqCst) {
             0 => None,
             number => {

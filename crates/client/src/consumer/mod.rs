@@ -61,7 +61,7 @@ pub struct Consumer {
     batch: Batch,
     acks: AckCore,
     /// Something on its way to the transport or the session, waiting for room.
-    outgoing: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+    outgoing: Option<Outgoing>,
     /// When acknowledgements that are collected wait no longer for more.
     patience: Option<Pin<Box<Sleep>>>,
     /// The same, while there is nothing to hand out.
@@ -70,6 +70,8 @@ pub struct Consumer {
     held: Option<Delivery>,
     /// What was handed out.
     seen: Seen,
+    /// What it ends with, to be told once `outgoing` is done.
+    ending: Option<Option<Error>>,
     is_over: bool,
     /// Whether the broker was asked for a message since somebody began to wait for no longer than a time.
     has_asked: bool,
@@ -88,6 +90,7 @@ impl Consumer {
             idle: None,
             held: None,
             seen: Seen::default(),
+            ending: None,
             is_over: false,
             has_asked: false,
             is_declared: false,
@@ -227,6 +230,10 @@ impl Consumer {
                 delivery.mark(&mut self.seen);
                 return Poll::Ready(Came::Message(delivery));
             }
+            if let Some(end) = self.ending.take() {
+                self.is_over = true;
+                return Poll::Ready(Came::Over(end));
+            }
             if self.is_over {
                 return Poll::Ready(Came::Over(None));
             }
@@ -243,8 +250,11 @@ impl Consumer {
                     None => self.hold(dispatched),
                 },
                 Poll::Ready(Next::End(end)) => {
-                    self.is_over = true;
-                    return Poll::Ready(Came::Over(end));
+                    self.ending = Some(end);
+                    // There is nothing more to collect acknowledgements for.
+                    let rest = self.acks.take_rest();
+                    self.outgoing =
+                        rest.map(|ack| Box::pin(self.shared.clone().sending(ack)) as Outgoing);
                 }
                 Poll::Ready(Next::Nothing) => return Poll::Ready(Came::Nothing),
                 Poll::Pending if self.shared.buffer.begin_pull() => {
@@ -383,6 +393,9 @@ impl Consumer {
     }
 }
 
+/// What is on its way.
+type Outgoing = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// What there is for whoever asked.
 enum Came {
     Message(Delivery),
@@ -455,6 +468,8 @@ impl Drop for Consumer {
                     connection.say(goodbye, None).await;
                 }
             }
+            // Whoever waits for what it had in hand waits no longer.
+            shared.buffer.hands.clear();
             shared.session.forget(&shared.id).await;
             // When the router has ended there is nothing to route.
             let _ = connection.routes.send(RouteChange::Remove(shared.id.clone())).await;
