@@ -101,8 +101,15 @@ fn episode(
         11..=13 => {
             let way = [None, Some(Way::Up), Some(Way::Down)][rng.random_range(0..3)];
             both(Fault::Partition(client, broker, way), Fault::Mend(client, broker));
-            if rng.random_bool(0.5) {
-                faults.push((end, Fault::Reset(client, broker)));
+            // With the link goes what was on its way: what was heard is not known to be.
+            match rng.random_range(0..4) {
+                0 => faults.push((end, Fault::Reset(client, broker))),
+                1 => faults.push((begin + (end - begin) / 2, Fault::Reset(client, broker))),
+                2 => {
+                    faults.push((begin + (end - begin) / 2, Fault::Crash(broker)));
+                    faults.push((end, Fault::Restart(broker)));
+                }
+                _ => {}
             }
         }
         14 => both(Fault::Refuse(broker, 0.2), Fault::Welcome(broker)),

@@ -52,8 +52,6 @@ pub(super) struct Core {
     had: BTreeSet<MessageKey>,
     /// Who was given what, and has not said that it is done with it.
     given: BTreeMap<u64, Consumer>,
-    /// A session that is being closed, or one consumer of it: what it is given now it never gets.
-    ending: Option<(usize, i64, Option<i64>)>,
     /// How often it was woken at this moment.
     wakes: (Time, u32),
     /// Who has said so last.
@@ -103,7 +101,6 @@ impl Core {
             added: BTreeMap::new(),
             gone: BTreeSet::new(),
             had: BTreeSet::new(),
-            ending: None,
             wakes: (Time::ZERO, 0),
             given: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
@@ -189,26 +186,22 @@ impl Core {
                 }
             }
             Command::RemoveInfo(info) => {
-                self.ending = match info.object_id.as_deref() {
-                    Some(Command::SessionId(id)) => Some((wire, id.value, None)),
-                    Some(Command::ConsumerId(id)) => Some((wire, id.session_id, Some(id.value))),
+                // What ends has nothing any more, and is given nothing.
+                let ending = match info.object_id.as_deref() {
+                    Some(Command::SessionId(id)) => Some((id.value, None)),
+                    Some(Command::ConsumerId(id)) => Some((id.session_id, Some(id.value))),
                     _ => None,
                 };
-                let given = std::mem::take(&mut self.given);
-                self.given = given.into_iter().filter(|(_, by)| !self.is_ending(*by)).collect();
+                self.given.retain(|_, (on, session, value)| {
+                    let is_it = |(of, one): (i64, Option<i64>)| {
+                        of == *session && one.is_none_or(|one| one == *value)
+                    };
+                    *on != wire || !ending.is_some_and(is_it)
+                });
             }
             _ => {}
         }
         self.input(ctx, Input::Received(id(wire), (**command).clone()));
-        self.ending = None;
-    }
-
-    fn is_ending(&self, by: Consumer) -> bool {
-        let matches = |of: (usize, i64, Option<i64>)| {
-            (of.0, of.1) == (by.0, by.1) && of.2.is_none_or(|value| value == by.2)
-        };
-        // A link that is gone takes all its consumers with it.
-        self.ending.is_some_and(matches) || !self.links.contains_key(&by.0)
     }
 
     fn has_consumer(&self, (wire, session, value): Consumer) -> bool {
@@ -437,9 +430,6 @@ impl Core {
                 {
                     let number = u64::try_from(id.broker_sequence_id).unwrap_or_default();
                     let to = (wire, consumer.0, consumer.1);
-                    if self.is_ending(to) {
-                        return;
-                    }
                     let beside = self.given.insert(number, to);
                     let beside =
                         beside.map(|(wire, session, value)| (ctx.who(wire).0, session, value));
