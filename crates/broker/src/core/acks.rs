@@ -16,8 +16,8 @@ use super::transactions::Settled;
 impl BrokerCore {
     pub(super) fn on_ack(&mut self, link: LinkId, ack: &MessageAck) -> Result<(), BrokerError> {
         let Some(key) = self.consumer(link, ack.consumer_id.as_ref()) else {
-            // Java: in the first moments after a failover such acknowledgements are on their way.
-            return if self.is_reconnected(link) {
+            // After a failover such acknowledgements are on their way; who waits for the answer hears of it.
+            return if self.is_reconnected(link) && !ack.response_required {
                 Ok(())
             } else {
                 let id = ack.consumer_id.as_ref().map(ConsumerId::to_string).unwrap_or_default();

@@ -82,6 +82,16 @@ fn an_ack_of_an_unknown_consumer_is_refused() {
 }
 
 #[test]
+fn an_ack_of_an_unknown_consumer_after_a_failover_is_dropped_but_never_answered_as_done() {
+    let mut lab = Lab::new();
+    lab.open(1);
+    lab.ask(1, ConnectionInfo { failover_reconnect: true, ..info(1) });
+    assert!(lab.ack(1, 9, MessageAck::STANDARD, "1.1", "1.1").is_empty());
+    let waited_for = ack(1, 9, MessageAck::STANDARD, "1.1", "1.1");
+    assert_eq!(lab.ask(1, waited_for), ["1 < refused 7 JMSException"]);
+}
+
+#[test]
 fn what_a_lost_connection_had_comes_again_and_says_so() {
     let mut lab = three();
     lab.client(2);
