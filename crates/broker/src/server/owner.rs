@@ -263,6 +263,10 @@ impl Owner {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "testkit"),
+        expect(clippy::needless_pass_by_ref_mut, reason = "only read")
+    )]
     fn on_order(&mut self, order: Order) {
         // Whoever asked may have gone.
         match order {
