@@ -55,9 +55,7 @@ impl BrokerCore {
             None
         };
         let mut homes = Vec::new();
-        for member in
-            members.iter().filter(|member| durable.is_none() && !names::is_pattern(member))
-        {
+        for member in members.iter().filter(|member| durable.is_none() && names::is_place(member)) {
             let by = self.registry.connection(connection).map(|owner| owner.id.clone());
             homes.push(self.ensure(member, by.as_ref())?);
         }

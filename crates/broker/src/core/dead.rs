@@ -53,7 +53,7 @@ impl BrokerCore {
         work.writes.extend(self.removal(key, reference));
         self.forget(key, reference);
         if let Some(queue) = self.dead_letter_queue(key, &reference.message)
-            && let Ok(home) = self.ensure(&queue, None)
+            && let Ok(home) = self.ensure_dead_letters(&queue)
         {
             let dead = dead_letter(&reference.message, queue, cause);
             self.route(dead, home, &mut work);

@@ -33,6 +33,8 @@ pub(super) struct Destinations {
     pub(super) patterns: Vec<(Destination, SubKey)>,
     /// Durable subscriptions to topics that are still to come.
     pub(super) durable_patterns: Vec<(Destination, QueueKey)>,
+    /// Queues that get what is sent to virtual topics, also those that are still to come.
+    virtual_patterns: Vec<(Destination, QueueKey)>,
 }
 
 impl Destinations {
@@ -72,10 +74,25 @@ impl Destinations {
         self.listed.values()
     }
 
-    /// All that a pattern stands for.
+    /// All that a consumer of a pattern takes from.
     pub(super) fn matching(&self, pattern: &Destination) -> Vec<Home> {
-        let named = self.listed.values().filter(|(name, _)| names::matches(pattern, name));
+        let named = self.listed.values().filter(|(name, _)| names::takes(pattern, name));
         named.filter_map(|(name, _)| self.home(name)).collect()
+    }
+
+    /// Does something with a topic, or with all that a pattern stands for.
+    fn each_topic(&mut self, name: &Destination, mut act: impl FnMut(&mut Topic)) {
+        let topics = if names::is_pattern(name) {
+            self.matching(name)
+        } else {
+            self.home(name).into_iter().collect()
+        };
+        for home in topics {
+            let Home::Topic(key) = home else { continue };
+            if let Some(topic) = self.topics.get_mut(&key) {
+                act(topic);
+            }
+        }
     }
 
     /// All queues, those of durable subscriptions too, the oldest first.
@@ -115,11 +132,19 @@ impl BrokerCore {
             let problem = format!("The destination {destination} does not exist.");
             return Err(BrokerError::new(ErrorKind::DestinationDoesNotExist, problem));
         }
-        if names::is_pattern(destination) {
+        if !names::is_place(destination) {
             let problem = format!("{destination} stands for others: nothing can be sent to it");
             return Err(BrokerError::new(ErrorKind::InvalidDestination, problem));
         }
         self.create(destination, by, None)
+    }
+
+    /// Where dead letters go, whose queue may be named after a pattern's.
+    pub(super) fn ensure_dead_letters(&mut self, queue: &Destination) -> Result<Home, BrokerError> {
+        match self.destinations.home(queue) {
+            Some(home) => Ok(home),
+            None => self.create(queue, None, None),
+        }
     }
 
     fn create(
@@ -164,7 +189,7 @@ impl BrokerCore {
     fn join(&mut self, destination: &Destination, home: Home) -> Result<(), BrokerError> {
         let waiting = self.destinations.patterns.iter();
         let subs: Vec<SubKey> = waiting
-            .filter(|(pattern, _)| names::matches(pattern, destination))
+            .filter(|(pattern, _)| names::takes(pattern, destination))
             .map(|(_, key)| *key)
             .collect();
         for key in subs {
@@ -178,17 +203,25 @@ impl BrokerCore {
                     .filter(|(pattern, _)| names::matches(pattern, destination))
                     .map(|(_, key)| *key)
                     .collect();
+                let waiting = self.destinations.virtual_patterns.iter();
+                let queues: Vec<QueueKey> = waiting
+                    .filter(|(pattern, _)| names::matches(pattern, destination))
+                    .map(|(_, key)| *key)
+                    .collect();
                 if let Some(topic) = self.destinations.topic(key) {
                     topic.durables.extend(durables);
+                    topic.virtual_queues.extend(queues);
                 }
             }
             Home::Queue(queue) => {
-                if let Some(virtual_topic) = names::virtual_topic(destination)
-                    && let Home::Topic(topic) = self.ensure(&virtual_topic, None)?
-                    && let Some(topic) = self.destinations.topic(topic)
-                {
-                    topic.virtual_queues.push(queue);
+                let Some(virtual_topic) = names::virtual_topic(destination) else { return Ok(()) };
+                if names::is_pattern(&virtual_topic) {
+                    self.destinations.virtual_patterns.push((virtual_topic.clone(), queue));
+                } else {
+                    self.ensure(&virtual_topic, None)?;
                 }
+                self.destinations
+                    .each_topic(&virtual_topic, |topic| topic.virtual_queues.push(queue));
             }
         }
         Ok(())
@@ -293,11 +326,11 @@ impl BrokerCore {
                         self.write(vec![StoreWrite::DeleteQueue(destination.clone())]);
                     }
                 }
-                if let Some(topic) = names::virtual_topic(destination)
-                    && let Some(Home::Topic(topic)) = self.destinations.home(&topic)
-                    && let Some(topic) = self.destinations.topic(topic)
-                {
-                    topic.virtual_queues.retain(|queue| *queue != key);
+                if let Some(virtual_topic) = names::virtual_topic(destination) {
+                    self.destinations.virtual_patterns.retain(|(_, queue)| *queue != key);
+                    self.destinations.each_topic(&virtual_topic, |topic| {
+                        topic.virtual_queues.retain(|queue| *queue != key);
+                    });
                 }
             }
             Home::Topic(key) => {

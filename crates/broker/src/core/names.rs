@@ -81,16 +81,27 @@ pub(super) fn is_advisory(destination: &Destination) -> bool {
         && destination.physical_name.as_wire().starts_with(ADVISORY_PREFIX.as_bytes())
 }
 
-/// The virtual topic whose messages this queue gets: `Consumer.A.VirtualTopic.B` is a subscription
-/// to `VirtualTopic.B`, as ActiveMQ is set up by default.
+/// The virtual topic whose messages this queue gets, or a pattern of such: `Consumer.A.VirtualTopic.B` is a
+/// subscription to `VirtualTopic.B`, as ActiveMQ is set up by default.
 pub(super) fn virtual_topic(queue: &Destination) -> Option<Destination> {
     if queue.kind != DestinationKind::Queue {
         return None;
     }
     let name = queue.physical_name.as_str()?;
-    let (_, topic) = name.strip_prefix("Consumer.")?.split_once('.')?;
-    let is_one = topic.starts_with("VirtualTopic.") && !is_pattern(queue);
+    let (subscriber, topic) = name.strip_prefix("Consumer.")?.split_once('.')?;
+    let is_one = topic.starts_with("VirtualTopic.") && !subscriber.contains(['*', '>']);
     is_one.then(|| Destination::topic(topic))
+}
+
+/// Whether there can be a destination of this name. Java: a pattern of virtual topics has a queue of its
+/// own, any other only stands for those that it matches.
+pub(super) fn is_place(destination: &Destination) -> bool {
+    !is_pattern(destination) || virtual_topic(destination).is_some()
+}
+
+/// Whether a consumer of a pattern takes from this destination: not from what others' patterns have.
+pub(super) fn takes(pattern: &Destination, destination: &Destination) -> bool {
+    pattern == destination || !is_pattern(destination) && matches(pattern, destination)
 }
 
 /// The connection a temporary destination belongs to: its name is the connection's and a number.
@@ -140,7 +151,11 @@ mod tests {
     fn a_consumer_queue_gets_what_its_virtual_topic_gets() {
         let topic = virtual_topic(&Destination::queue("Consumer.A.VirtualTopic.B.C"));
         assert_eq!(topic, Some(Destination::topic("VirtualTopic.B.C")));
-        assert_eq!(virtual_topic(&Destination::queue("Consumer.A.B")), None);
+        let topics = virtual_topic(&Destination::queue("Consumer.A.VirtualTopic.>"));
+        assert_eq!(topics, Some(Destination::topic("VirtualTopic.>")));
+        for other in ["Consumer.A.B", "Consumer.*.VirtualTopic.B", "Consumer.>"] {
+            assert_eq!(virtual_topic(&Destination::queue(other)), None, "{other}");
+        }
     }
 
     #[test]

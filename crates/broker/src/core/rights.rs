@@ -126,7 +126,7 @@ impl BrokerCore {
         for member in members {
             self.permit(connection, operation, member)?;
             let is_new = self.destinations.home(member).is_none();
-            if is_new && !names::is_pattern(member) && !member.kind.is_temporary() {
+            if is_new && names::is_place(member) && !member.kind.is_temporary() {
                 self.permit(connection, Operation::Create, member)?;
             }
         }

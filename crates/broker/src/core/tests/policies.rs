@@ -217,3 +217,15 @@ fn a_limit_that_goes_by_the_prefetch_and_one_that_the_subscriber_has_asked_for()
     lab.send_many(1, 10, &topic("T"));
     assert_eq!(lab.core.stats(&topic("T")).unwrap().pending, 3 + 1);
 }
+
+#[test]
+fn dead_letters_of_a_pattern_of_virtual_topics_are_kept_too() {
+    let mut lab = lab(queue(">"), |policy| policy.dead_letter_strategy.target = individual());
+    let from = queue("Consumer.A.VirtualTopic.>");
+    lab.consume(2, 1, from);
+    lab.send(1, 1, topic("VirtualTopic.T"));
+    lab.ack(2, 1, MessageAck::POISON, "1.1", "1.1");
+    let dead = queue("DLQ.Consumer.A.VirtualTopic.>");
+    assert_eq!(lab.pending(&dead), 1);
+    assert_eq!(lab.consume(2, 2, dead)[1..], ["2 < 1.1 to c2:1:2"]);
+}

@@ -1,5 +1,7 @@
 //! Topics: everybody gets a copy, and only those who are there.
 
+use rewire_protocol::DestinationInfo;
+
 use super::*;
 
 #[test]
@@ -122,4 +124,44 @@ fn a_consumer_queue_of_a_virtual_topic_gets_a_copy() {
     let to = lab.send(1, 1, topic("VirtualTopic.T"));
     assert_eq!(to, ["2 < 1.1 to c2:1:1", "2 < 1.1 to c2:1:2"]);
     assert_eq!(lab.in_flight(&queue("Consumer.A.VirtualTopic.T")), 1);
+}
+
+#[test]
+fn a_pattern_of_virtual_topics_has_a_queue_of_its_own_that_keeps_what_is_sent_to_them() {
+    let mut lab = Lab::stored();
+    (1..=2).for_each(|link| lab.client(link));
+    let of_all = || queue("Consumer.A.VirtualTopic.>");
+    lab.send(1, 1, topic("VirtualTopic.T"));
+    lab.consume(2, 1, of_all());
+    let topics = ["VirtualTopic.T", "VirtualTopic.NEW.U", "T"];
+    let to: Vec<_> = (2..).zip(topics).flat_map(|(n, name)| lab.send(1, n, topic(name))).collect();
+    assert_eq!(to, ["2 < 1.2 to c2:1:1", "2 < 1.3 to c2:1:1"]);
+    lab.ack(2, 1, MessageAck::STANDARD, "1.2", "1.3");
+    lab.end(2, 1, -1);
+    lab.send(1, 5, topic("VirtualTopic.T"));
+    assert_eq!(lab.pending(&of_all()), 1, "also while nobody consumes");
+    lab.restart();
+    (1..=2).for_each(|link| lab.client(link));
+    lab.send(1, 6, topic("VirtualTopic.T"));
+    let got = lab.consume(2, 1, of_all());
+    assert_eq!(got[1..], ["2 < 1.5 to c2:1:1", "2 < 1.6 to c2:1:1"]);
+}
+
+#[test]
+fn queues_of_one_virtual_topic_and_of_a_pattern_get_a_copy_each() {
+    let mut lab = Lab::clients(1..=2);
+    let of_one = queue("Consumer.A.VirtualTopic.T");
+    let patterns = ["Consumer.A.VirtualTopic.>", "Consumer.A.VirtualTopic.*", "Consumer.>"];
+    lab.consume(2, 1, of_one.clone());
+    lab.end(2, 1, -1);
+    (2..).zip(patterns).for_each(|(n, name)| drop(lab.consume(2, n, queue(name))));
+    let to = lab.send(1, 1, topic("VirtualTopic.T"));
+    assert_eq!(to.len(), 3, "{to:?}: nobody takes from what another's pattern has");
+    let held = [&of_one, &queue(patterns[0]), &queue(patterns[1])];
+    assert_eq!(held.map(|name| lab.in_flight(name)), [1; 3]);
+    lab.end(2, 2, -1);
+    let operation_type = DestinationInfo::REMOVE;
+    let destination = Some(queue(patterns[0]));
+    lab.ask(2, DestinationInfo { destination, operation_type, ..DestinationInfo::default() });
+    assert_eq!(lab.send(1, 2, topic("VirtualTopic.T")).len(), 2);
 }
