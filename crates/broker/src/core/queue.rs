@@ -47,6 +47,8 @@ pub(super) struct Queue {
     /// The only consumer that gets messages, if one has asked for that.
     exclusive: Option<SubKey>,
     groups: Map<Str, SubKey>,
+    /// How many groups each consumer has, of those that have any.
+    group_counts: Map<SubKey, usize>,
     /// In the order in which they got their owners; some have lost them since.
     group_order: VecDeque<Str>,
     /// Bytes of all messages that are in memory, at consumers too.
@@ -127,6 +129,7 @@ impl Queue {
             ready: Vec::new(),
             exclusive: None,
             groups: Map::default(),
+            group_counts: Map::default(),
             group_order: VecDeque::new(),
             bytes: 0,
             in_flight: 0,
@@ -180,7 +183,15 @@ impl Queue {
             desk.expired.push((self.key, reference));
             return None;
         }
+        let begins_group = reference
+            .message
+            .group_id
+            .as_ref()
+            .is_some_and(|group| !self.groups.contains_key(group));
         for tier in 0..self.ready.len() {
+            if begins_group {
+                self.favour_few_groups(tier);
+            }
             let mut turn = 0;
             while let Some(key) = self.ready.get(tier).and_then(|t| t.subs.get(turn)).copied() {
                 let Some(sub) = desk.subs.get_mut(&key) else {
@@ -207,6 +218,16 @@ impl Queue {
             }
         }
         Some(reference)
+    }
+
+    /// Java: it is the turn of those with the fewest groups, so that those who come late get some.
+    fn favour_few_groups(&mut self, tier: usize) {
+        let counts = &self.group_counts;
+        if let Some(tier) = self.ready.get_mut(tier).filter(|_| !self.policy.strict_order_dispatch)
+        {
+            let subs = tier.subs.make_contiguous();
+            subs.sort_by_key(|key| counts.get(key).copied().unwrap_or(0));
+        }
     }
 
     fn unready(&mut self, tier: usize, turn: usize) {
@@ -312,7 +333,7 @@ impl Queue {
         if let Some(group) = reference.message.group_id.clone() {
             if reference.message.group_sequence < 0 {
                 // Java: a negative number ends the group.
-                self.groups.remove(&group);
+                self.disown_group(&group);
             } else if !self.groups.contains_key(&group) {
                 self.own_group(group, sub.key);
                 Arc::make_mut(&mut reference.message).jmsx_group_first_for_consumer = true;
@@ -325,9 +346,17 @@ impl Queue {
     fn own_group(&mut self, group: Str, owner: SubKey) {
         self.group_order.push_back(group.clone());
         self.groups.insert(group, owner);
+        *self.group_counts.entry(owner).or_default() += 1;
         while self.groups.len() > self.max_groups || self.group_order.len() > self.max_groups * 2 {
             let Some(oldest) = self.group_order.pop_front() else { break };
-            self.groups.remove(&oldest);
+            self.disown_group(&oldest);
+        }
+    }
+
+    fn disown_group(&mut self, group: &Str) {
+        let Some(owner) = self.groups.remove(group) else { return };
+        if let Some(count) = self.group_counts.get_mut(&owner) {
+            *count = count.saturating_sub(1);
         }
     }
 
@@ -379,6 +408,7 @@ impl Queue {
         self.ready.retain(|tier| !tier.subs.is_empty());
         let groups = self.groups.len();
         self.groups.retain(|_, owner| *owner != sub.key);
+        self.group_counts.remove(&sub.key);
         if groups != self.groups.len() {
             self.reconsider(desk);
         }

@@ -166,6 +166,24 @@ fn a_group_whose_owner_is_full_does_not_hold_up_the_others() {
 }
 
 #[test]
+fn a_consumer_that_comes_late_gets_the_next_groups_until_it_has_as_many() {
+    let mut lab = Lab::clients(1..=3);
+    lab.consume(2, 1, queue("Q"));
+    let send = |lab: &mut Lab, group: &str, group_sequence, sequence| {
+        let group_id = Some(group.into());
+        let sent = Message { group_id, group_sequence, ..message(1, sequence, queue("Q")) };
+        lab.tell(1, sent).concat()
+    };
+    (1..).zip(["a", "b", "c"]).for_each(|(n, group)| drop(send(&mut lab, group, 0, n)));
+    lab.consume(3, 1, queue("Q"));
+    assert_eq!(send(&mut lab, "d", 0, 4), "3 < 1.4 to c3:1:1");
+    assert_eq!(send(&mut lab, "e", 0, 5), "3 < 1.5 to c3:1:1");
+    assert_eq!(send(&mut lab, "a", -1, 6), "2 < 1.6 to c2:1:1", "it ends");
+    assert_eq!(send(&mut lab, "b", -1, 7), "2 < 1.7 to c2:1:1", "so does this");
+    assert_eq!(send(&mut lab, "f", 0, 8), "2 < 1.8 to c2:1:1", "who has lost some gets the next");
+}
+
+#[test]
 fn a_group_ends_with_a_negative_number() {
     let mut lab = Lab::clients(1..=3);
     lab.consume(2, 1, queue("Q"));
