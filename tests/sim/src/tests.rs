@@ -29,6 +29,14 @@ fn no_rule_is_broken_in_a_few_hundred_worlds() {
 }
 
 #[test]
+fn worlds_in_which_a_rule_was_broken_once_are_well() {
+    for seed in [24_733] {
+        let broken = run_seed(seed, false).broken;
+        assert!(broken.is_none(), "cargo xtask sim --seed {seed} --trace\n{broken:?}");
+    }
+}
+
+#[test]
 fn two_runs_of_a_seed_are_equal() {
     for seed in 0..10 {
         let first = run_seed(seed, true);
