@@ -28,12 +28,10 @@ fn no_rule_is_broken_in_a_few_hundred_worlds() {
     });
 }
 
+/// A standby turns out to lead to where a slower dial leads for a move that was asked for.
 #[test]
-fn worlds_in_which_a_rule_was_broken_once_are_well() {
-    for seed in [24_733] {
-        let broken = run_seed(seed, false).broken;
-        assert!(broken.is_none(), "cargo xtask sim --seed {seed} --trace\n{broken:?}");
-    }
+fn a_move_may_wait_for_what_was_dialled_for_it() {
+    assert_eq!(run_seed(24_733, false).broken, None);
 }
 
 #[test]
