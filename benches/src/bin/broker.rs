@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use rewire_benches::broker::{CASES, PROGRAM, measure, run_as_client, stored, table};
-use rewire_benches::load;
-use rewire_test_support::java_requirements;
+use rewire_benches::broker::{CASES, measure, run_as_client, stored, table};
+use rewire_benches::{Arguments, begin, load};
 
 struct Plan {
     only: String,
@@ -13,38 +12,23 @@ struct Plan {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.next_if(|argument| argument == PROGRAM).is_some() {
-        run_as_client(arguments);
-        return ExitCode::SUCCESS;
-    }
-    let plan = match plan(arguments) {
-        Ok(plan) => plan,
-        Err(why) => {
-            eprintln!("broker: {why}");
-            return ExitCode::from(2);
+    begin("broker", run_as_client, plan, |plan| {
+        let load_before = load();
+        let mut rows = Vec::new();
+        for case in CASES.iter().filter(|case| case.name.contains(&plan.only)) {
+            rows.extend(measure(case, plan.rounds, |side, sample| {
+                eprintln!("{}: {side}: {sample:?}", case.name);
+            }));
         }
-    };
-    if let Err(missing) = java_requirements() {
-        eprintln!("broker: {missing}");
-        return ExitCode::FAILURE;
-    }
-    let load_before = load();
-    let mut rows = Vec::new();
-    for case in CASES.iter().filter(|case| case.name.contains(&plan.only)) {
-        rows.extend(measure(case, plan.rounds, |side, sample| {
-            eprintln!("{}: {side}: {sample:?}", case.name);
-        }));
-    }
-    print!("{}", table(&rows));
-    if plan.stored > 0 {
-        print!("\n{}", stored(plan.stored, plan.rounds));
-    }
-    println!("Load of the machine before: {load_before}; after: {}", load());
-    ExitCode::SUCCESS
+        print!("{}", table(&rows));
+        if plan.stored > 0 {
+            print!("\n{}", stored(plan.stored, plan.rounds));
+        }
+        println!("Load of the machine before: {load_before}; after: {}", load());
+    })
 }
 
-fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+fn plan(mut arguments: Arguments) -> Result<Plan, String> {
     let mut plan = Plan { only: String::new(), rounds: 3, stored: 1_000_000 };
     while let Some(option) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{option} needs a value"))?;

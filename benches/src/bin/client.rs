@@ -3,36 +3,20 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use rewire_benches::client::{CASES, PROGRAM, measure, run_as_client, table};
-use rewire_benches::load;
-use rewire_test_support::java_requirements;
+use rewire_benches::client::{CASES, measure, run_as_client, table};
+use rewire_benches::{Arguments, begin, load};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.next_if(|argument| argument == PROGRAM).is_some() {
-        run_as_client(arguments);
-        return ExitCode::SUCCESS;
-    }
-    let Plan { only, rounds, store } = match plan(arguments) {
-        Ok(plan) => plan,
-        Err(why) => {
-            eprintln!("client: {why}");
-            return ExitCode::from(2);
+    begin("client", run_as_client, plan, |Plan { only, rounds, store }| {
+        let load_before = load();
+        let mut rows = Vec::new();
+        for case in CASES.iter().filter(|case| case.name.contains(&only)) {
+            rows.push(measure(case, rounds, &store, |side, sample| {
+                eprintln!("{}, {side}: {sample:?}", case.name);
+            }));
         }
-    };
-    if let Err(missing) = java_requirements() {
-        eprintln!("client: {missing}");
-        return ExitCode::FAILURE;
-    }
-    let load_before = load();
-    let mut rows = Vec::new();
-    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
-        rows.push(measure(case, rounds, &store, |side, sample| {
-            eprintln!("{}, {side}: {sample:?}", case.name);
-        }));
-    }
-    print!("{}\nLoad of the machine before: {load_before}; after: {}\n", table(&rows), load());
-    ExitCode::SUCCESS
+        print!("{}\nLoad of the machine before: {load_before}; after: {}\n", table(&rows), load());
+    })
 }
 
 struct Plan {
@@ -42,7 +26,7 @@ struct Plan {
     store: PathBuf,
 }
 
-fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, String> {
+fn plan(mut arguments: Arguments) -> Result<Plan, String> {
     // In memory, where there is such a place: a disk that is waited for decides alone how many messages a second are
     // awaited, and one that others use as well is not the same disk from one run to the next.
     let memory = PathBuf::from("/dev/shm");

@@ -2,40 +2,24 @@
 
 use std::process::ExitCode;
 
-use rewire_benches::load;
-use rewire_benches::recovery::{CASES, PROGRAM, Plan, measure, run_as_client, table};
-use rewire_test_support::java_requirements;
+use rewire_benches::recovery::{CASES, Plan, measure, run_as_client, table};
+use rewire_benches::{Arguments, begin, load};
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
-    if arguments.next_if(|argument| argument == PROGRAM).is_some() {
-        run_as_client(arguments);
-        return ExitCode::SUCCESS;
-    }
-    let (plan, only) = match plan(arguments) {
-        Ok(plan) => plan,
-        Err(why) => {
-            eprintln!("recovery: {why}");
-            return ExitCode::from(2);
+    begin("recovery", run_as_client, plan, |(plan, only)| {
+        let load_before = load();
+        let mut rows = Vec::new();
+        for case in CASES.iter().filter(|case| case.name.contains(&only)) {
+            rows.push(measure(case, plan, |side, round, sample| {
+                let (after, pause) = (sample.after_end_ms, sample.pause_ms);
+                eprintln!("{}, {side}, {round}: {after:.2} ms, in all {pause:.2} ms", case.name);
+            }));
         }
-    };
-    if let Err(missing) = java_requirements() {
-        eprintln!("recovery: {missing}");
-        return ExitCode::FAILURE;
-    }
-    let load_before = load();
-    let mut rows = Vec::new();
-    for case in CASES.iter().filter(|case| case.name.contains(&only)) {
-        rows.push(measure(case, plan, |side, round, sample| {
-            let (after, pause) = (sample.after_end_ms, sample.pause_ms);
-            eprintln!("{}, {side}, {round}: {after:.2} ms, in all {pause:.2} ms", case.name);
-        }));
-    }
-    print!("{}\nLoad of the machine before: {load_before}; after: {}\n", table(&rows), load());
-    ExitCode::SUCCESS
+        print!("{}\nLoad of the machine before: {load_before}; after: {}\n", table(&rows), load());
+    })
 }
 
-fn plan(mut arguments: impl Iterator<Item = String>) -> Result<(Plan, String), String> {
+fn plan(mut arguments: Arguments) -> Result<(Plan, String), String> {
     let mut plan = Plan { warm: 2, kills: 12 };
     let mut only = String::new();
     while let Some(option) = arguments.next() {

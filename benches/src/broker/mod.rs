@@ -6,7 +6,7 @@
 mod program;
 mod stored;
 
-pub use self::program::{PROGRAM, run_as_client};
+pub use self::program::run_as_client;
 pub use self::stored::stored;
 
 use std::process::Command;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use rewire_test_support::{ActiveMq, Java, Program, Running, monotonic_ns};
 use tempfile::TempDir;
 
+use crate::begin::AS_CLIENT;
 use crate::proc::cpu_seconds;
 use crate::spread::{Spread, ratio, show};
 
@@ -197,7 +198,7 @@ fn java(case: &Case, uri: &str) -> Running {
 
 fn rewire(case: &Case, uri: &str) -> Running {
     let mut command = Command::new(std::env::current_exe().expect("a running program has a file"));
-    command.arg(PROGRAM).args(case.arguments(uri));
+    command.arg(AS_CLIENT).args(case.arguments(uri));
     Running::start("broker, the load", command)
 }
 

@@ -6,9 +6,6 @@ use std::io::{BufRead, Write};
 use rewire::{Connection, Destination, Message, Producer, Result};
 use tokio::task::JoinSet;
 
-/// The first argument of a process that is to be the load.
-pub const PROGRAM: &str = "--as-client";
-
 const SIZE: usize = 1024;
 
 /// What is asked for on the command line.

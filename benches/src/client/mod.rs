@@ -5,7 +5,7 @@
 
 mod program;
 
-pub use self::program::{PROGRAM, run_as_client};
+pub use self::program::run_as_client;
 
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +15,7 @@ use rewire::{AckMode, Connection, Message, Queue};
 use rewire_test_support::{ActiveMq, Java, Running};
 use tokio::runtime::Runtime;
 
+use crate::begin::AS_CLIENT;
 use crate::proc::{cpu_seconds, resident_bytes};
 use crate::spread::{Spread, ratio, show};
 
@@ -165,7 +166,7 @@ fn java(uri: &str, case: &Case) -> Running {
 
 fn rewire(uri: &str, case: &Case) -> Running {
     let mut command = Command::new(std::env::current_exe().expect("a running program has a file"));
-    command.args([PROGRAM, uri, case.name, SIZE]);
+    command.args([AS_CLIENT, uri, case.name, SIZE]);
     Running::start("messages, the client", command)
 }
 

@@ -9,9 +9,6 @@ use rewire::{AckMode, Connection, Message, Queue, Result};
 use rewire_test_support::monotonic_ns;
 use serde_json::{Value, json};
 
-/// The first argument of a process that is to be the client.
-pub const PROGRAM: &str = "--as-client";
-
 const BATCH: u64 = 100;
 const IN_FLIGHT: usize = 1000;
 const SOON: Duration = Duration::from_secs(60);

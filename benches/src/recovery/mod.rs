@@ -10,7 +10,7 @@ mod program;
 mod side;
 mod table;
 
-pub use self::program::{PROGRAM, run_as_client};
+pub use self::program::run_as_client;
 pub use self::table::table;
 
 use rewire_test_support::{eventually_some, monotonic_ns};

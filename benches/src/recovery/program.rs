@@ -8,9 +8,6 @@ use std::time::Duration;
 use rewire::{Connection, Message, Queue};
 use rewire_test_support::monotonic_ns;
 
-/// The first argument of a process that is to be the client.
-pub const PROGRAM: &str = "--as-client";
-
 const PERIOD_NS: u64 = 1_000_000;
 
 /// What happened so far.

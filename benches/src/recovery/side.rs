@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rewire_test_support::{Java, Running, monotonic_ns};
 
-use super::{Case, Fault, PROGRAM, Role};
+use super::{Case, Fault, Role};
+use crate::begin::AS_CLIENT;
 
 /// Long enough for a client that waits as long as it may between two attempts.
 pub(super) const SOON: Duration = Duration::from_secs(90);
@@ -40,7 +41,7 @@ impl Side {
     pub(super) fn rewire(case: &Case, uri: &str) -> Self {
         let ourselves = std::env::current_exe().expect("a running program has a file");
         let mut command = std::process::Command::new(ourselves);
-        command.arg(PROGRAM).args(arguments(case, uri));
+        command.arg(AS_CLIENT).args(arguments(case, uri));
         Self::ready(Running::start("recovery, the client", command))
     }
 

@@ -5,13 +5,14 @@
 
 mod program;
 
-pub use self::program::{PROGRAM, run_as_client};
+pub use self::program::run_as_client;
 
 use std::process::Command;
 use std::time::Duration;
 
 use rewire_test_support::{ActiveMq, Java, Running, monotonic_ns};
 
+use crate::begin::AS_CLIENT;
 use crate::probe::Probe;
 use crate::proc::{cpu_seconds, resident_bytes};
 use crate::spread::{Spread, ratio, show};
@@ -109,7 +110,7 @@ fn java(uri: &str, connections: u64) -> Running {
 
 fn rewire(uri: &str, connections: u64) -> Running {
     let mut command = Command::new(std::env::current_exe().expect("a running program has a file"));
-    command.args([PROGRAM, uri, &connections.to_string()]);
+    command.args([AS_CLIENT, uri, &connections.to_string()]);
     Running::start("storm, the client", command)
 }
 

@@ -7,9 +7,6 @@ use rewire::{Connection, Producer, Queue, Result};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// The first argument of a process that is to be the client.
-pub const PROGRAM: &str = "--as-client";
-
 const AT_ONCE: usize = 16;
 const QUEUES: u64 = 50;
 

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use self::peer::{Client, DEADLINE, Peer};
 use crate::{
     AckMode, AckOutcome, Connection, Consumer, Credentials, Delivery, Error, ErrorKind, Message,
-    Queue, Session,
+    Queue, Session, TransactedSession,
 };
 
 pub(crate) const fn link(number: u64) -> LinkId {
@@ -31,10 +31,24 @@ async fn session(peer: &Peer, mode: AckMode) -> (Connection, Session, Client) {
 
 /// The same with this URI of the peer.
 async fn session_at(peer: &Peer, uri: &str, mode: AckMode) -> (Connection, Session, Client) {
+    made_at(peer, uri, async |connection| connection.session().ack(mode).await).await
+}
+
+/// A connection with a transacted session, and the broker's side of it.
+async fn transacted_at(peer: &Peer, uri: &str) -> (Connection, TransactedSession, Client) {
+    made_at(peer, uri, async |connection| connection.transacted_session().await).await
+}
+
+/// A connection with what is made from it, and the broker's side of it, which was told of a session.
+async fn made_at<S>(
+    peer: &Peer,
+    uri: &str,
+    make: impl AsyncFnOnce(&Connection) -> Result<S, Error>,
+) -> (Connection, S, Client) {
     let client = async {
         let connection = Connection::builder(uri).await?;
-        let session = connection.session().ack(mode).await?;
-        Ok::<_, Error>((connection, session))
+        let made = make(&connection).await?;
+        Ok::<_, Error>((connection, made))
     };
     let broker = async {
         let mut client = peer.accept().await;
@@ -42,8 +56,8 @@ async fn session_at(peer: &Peer, uri: &str, mode: AckMode) -> (Connection, Sessi
         client
     };
     let (made, broker) = tokio::join!(client, broker);
-    let (connection, session) = made.unwrap();
-    (connection, session, broker)
+    let (connection, made) = made.unwrap();
+    (connection, made, broker)
 }
 
 /// A consumer with a prefetch of 10, and its name.

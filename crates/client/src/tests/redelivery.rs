@@ -5,7 +5,7 @@ use std::time::Duration;
 use rewire_protocol::{Message as WireMessage, MessageDispatch, MessageId, ProducerId};
 
 use super::*;
-use crate::{RedeliveryPolicy, TransactedSession};
+use crate::RedeliveryPolicy;
 
 fn policy(most: u32, delay_ms: u64) -> RedeliveryPolicy {
     RedeliveryPolicy {
@@ -195,20 +195,7 @@ async fn expired_messages_are_handed_out_if_nobody_looks() {
 }
 
 async fn transacted(peer: &Peer, query: &str) -> (Connection, TransactedSession, Client) {
-    let uri = format!("{}{query}", peer.uri());
-    let client = async {
-        let connection = Connection::builder(&uri).await?;
-        let session = connection.transacted_session().await?;
-        Ok::<_, Error>((connection, session))
-    };
-    let broker = async {
-        let mut client = peer.accept().await;
-        client.expect_all(&["ConnectionInfo", "SessionInfo"]).await;
-        client
-    };
-    let (made, broker) = tokio::join!(client, broker);
-    let (connection, session) = made.unwrap();
-    (connection, session, broker)
+    transacted_at(peer, &format!("{}{query}", peer.uri())).await
 }
 
 #[tokio::test]

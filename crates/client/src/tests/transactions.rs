@@ -6,24 +6,10 @@ use rewire_protocol::{MessageDispatch, RemoveInfo, TransactionInfo};
 
 use super::moves::{ask_to_move, goodbye, moved};
 use super::*;
-use crate::{Producer, TransactedSession};
+use crate::Producer;
 
-/// A connection with a transacted session, and the broker's side of it.
 async fn transacted(peer: &Peer) -> (Connection, TransactedSession, Client) {
-    let uri = peer.uri();
-    let client = async {
-        let connection = Connection::builder(&uri).await?;
-        let session = connection.transacted_session().await?;
-        Ok::<_, Error>((connection, session))
-    };
-    let broker = async {
-        let mut client = peer.accept().await;
-        client.expect_all(&["ConnectionInfo", "SessionInfo"]).await;
-        client
-    };
-    let (made, broker) = tokio::join!(client, broker);
-    let (connection, session) = made.unwrap();
-    (connection, session, broker)
+    transacted_at(peer, &peer.uri()).await
 }
 
 async fn producer(session: &TransactedSession, broker: &mut Client) -> Producer {
