@@ -92,10 +92,11 @@ impl Delivery {
         Self { message, redelivery_counter, origin, consumer, in_hand }
     }
 
-    /// Marks it as redelivered when its consumer had it before a failover.
+    /// Marks it as redelivered when its consumer had it before.
     pub(crate) fn mark(&mut self, seen: &mut Seen) {
-        let id = self.message.headers().message_id.as_ref();
-        if id.is_some_and(|id| seen.hand_out(self.origin.link, id)) {
+        let headers = self.message.headers();
+        let id = headers.message_id.as_ref();
+        if id.is_some_and(|id| seen.hand_out(headers.destination.as_ref(), id)) {
             self.redelivery_counter = self.redelivery_counter.max(1);
         }
     }

@@ -99,12 +99,16 @@ impl Cell {
 
     /// How many messages may come twice over one fault: what was sent to the consumer and not acknowledged, as
     /// far as the broker had stored. A transaction is counted when it is committed, and its last one can be in
-    /// doubt. What a topic's broker had passed on and not answered is sent again, and passed on again.
+    /// doubt. What a topic's broker had passed on and not answered is sent again, and passed on again. And a
+    /// durable subscriber that returns while those messages arrive may be given them both from the store and as
+    /// they come.
     fn twice(self) -> u64 {
         match (self.kind, self.ack) {
             (Kind::Topic, _) => IN_FLIGHT,
-            (Kind::Queue | Kind::Durable, "transacted") => self.batch(),
-            (Kind::Queue | Kind::Durable, _) => PREFETCH,
+            (Kind::Queue, "transacted") => self.batch(),
+            (Kind::Queue, _) => PREFETCH,
+            (Kind::Durable, "transacted") => self.batch() + IN_FLIGHT,
+            (Kind::Durable, _) => PREFETCH + IN_FLIGHT,
         }
     }
 }

@@ -42,7 +42,7 @@ use crate::transaction::{Gone, Work};
 /// After a failover it goes on by itself. What the lost broker had sent and was not handed out yet is
 /// dropped, because it comes again. What was handed out and whose acknowledgement did not arrive comes
 /// again too: a message may come twice. The consumer that had it then marks it as redelivered, also where its
-/// broker does not know any more; it remembers 2,048 messages.
+/// broker does not know that it gave it before; it remembers 2,048 messages.
 ///
 /// Dropped, it is removed at the broker, which gives what was not acknowledged to others. In the modes
 /// that acknowledge by themselves the message handed out last counts as done, unless the thread panics.

@@ -375,6 +375,20 @@ async fn closing_takes_no_longer_than_the_close_timeout_though_the_broker_says_n
 }
 
 #[tokio::test]
+async fn what_a_broker_gives_twice_over_one_link_as_new_is_marked_the_second_time() {
+    let peer = Peer::start().await;
+    let (_connection, session, mut broker) = session(&peer, AckMode::Auto).await;
+    let (mut consumer, id) = consumer(&session, &mut broker).await;
+    broker.dispatch(&id, &[1, 2, 1, 3]).await;
+    let mut came = Vec::new();
+    for _ in 0..4 {
+        let (number, delivery) = next(&mut consumer).await;
+        came.push((number, delivery.is_redelivered()));
+    }
+    assert_eq!(came, [(1, false), (2, false), (1, true), (3, false)]);
+}
+
+#[tokio::test]
 async fn a_failover_leaves_a_record_and_numbers() {
     let (a, b) = (Peer::start().await, Peer::start().await);
     let uri = format!("failover:({},{})?randomize=false", a.address(), b.address());
