@@ -133,12 +133,13 @@ impl BrokerCore {
 
     /// A message was consumed, and is gone.
     pub(super) fn settle(&mut self, settled: Settled) {
-        let Dispatched { queue, reference, .. } = settled.dispatched;
-        self.forget(queue, &reference);
-        if let Some(queue) = self.destinations.queue(queue) {
+        let Dispatched { queue: key, reference, .. } = settled.dispatched;
+        self.forget(key, &reference);
+        if let Some(queue) = self.destinations.queue(key) {
             queue.counts.dequeued += 1;
             queue.in_flight = queue.in_flight.saturating_sub(1);
         }
+        self.tell_consumed(key, &reference.message);
     }
 
     fn is_reconnected(&self, link: LinkId) -> bool {

@@ -16,10 +16,10 @@ use super::persist::Work;
 
 impl BrokerCore {
     /// Tells those who listen, or the one consumer that has come late.
-    fn advise(
+    pub(super) fn advise(
         &mut self,
         topic: &str,
-        data: Command,
+        data: Option<Command>,
         properties: &[(&str, Primitive)],
         target: Option<&ConsumerId>,
     ) {
@@ -41,7 +41,7 @@ impl BrokerCore {
             producer_id: Some(producer),
             destination: Some(topic),
             message_type: Some(Str::from_static("Advisory")),
-            data_structure: Some(Box::new(data)),
+            data_structure: data.map(Box::new),
             target_consumer_id: target.cloned(),
             timestamp: self.now.unix_ms,
             broker_in_time: self.now.unix_ms,
@@ -54,7 +54,7 @@ impl BrokerCore {
         self.submit(work);
     }
 
-    fn is_listened_to(&self, topic: &Destination) -> bool {
+    pub(super) fn is_listened_to(&self, topic: &Destination) -> bool {
         let found = self.destinations.find_topic(topic);
         found.is_some_and(|topic| !topic.consumers.is_empty() || !topic.durables.is_empty())
             || found.is_none()
@@ -70,11 +70,12 @@ impl BrokerCore {
         let mut info = connection.info.clone();
         // Java: passwords are not told.
         info.password = Some(Str::EMPTY);
-        self.advise("Connection", Command::ConnectionInfo(info), &[], target);
+        let info = Command::ConnectionInfo(info);
+        self.advise("Connection", Some(info), &[], target);
     }
 
     pub(super) fn advise_connection_removed(&mut self, id: &ConnectionId) {
-        self.advise("Connection", removal(id.clone()), &[], None);
+        self.advise("Connection", Some(removal(id.clone())), &[], None);
     }
 
     /// A broker is linked to this one, by whom, or is not any more.
@@ -87,7 +88,7 @@ impl BrokerCore {
         let mut properties = vec![("started", Primitive::Boolean(accepted.is_some()))];
         // Java: whether this end was asked for it.
         properties.extend(accepted.map(|by| ("createdByDuplex", Primitive::Boolean(by))));
-        self.advise("NetworkBridge", info.into(), &properties, target);
+        self.advise("NetworkBridge", Some(info.into()), &properties, target);
     }
 
     pub(super) fn advise_destination(
@@ -115,7 +116,7 @@ impl BrokerCore {
             operation_type,
             ..DestinationInfo::default()
         };
-        self.advise(destination_topic(destination), info.into(), &[], target);
+        self.advise(destination_topic(destination), Some(info.into()), &[], target);
     }
 
     /// A consumer has come. One of advisories is told what there is already.
@@ -141,7 +142,7 @@ impl BrokerCore {
     ) {
         let count = self.consumer_count(destination);
         let topic = of_kind("Consumer", destination);
-        let info = Command::ConsumerInfo(Box::new(info.clone()));
+        let info = Some(Command::ConsumerInfo(Box::new(info.clone())));
         self.advise(&topic, info, &[("consumerCount", Primitive::Int(count))], target);
     }
 
@@ -151,7 +152,8 @@ impl BrokerCore {
         for member in members.iter().filter(|member| !names::is_advisory(member)) {
             let count = self.consumer_count(member);
             let properties = [("consumerCount", Primitive::Int(count))];
-            self.advise(&of_kind("Consumer", member), removal(id.clone()), &properties, None);
+            let gone = Some(removal(id.clone()));
+            self.advise(&of_kind("Consumer", member), gone, &properties, None);
         }
     }
 
@@ -160,67 +162,36 @@ impl BrokerCore {
     }
 
     fn tell_producer(&mut self, info: &ProducerInfo, target: Option<&ConsumerId>) {
-        let Some(destination) = &info.destination else { return };
+        let told = Command::ProducerInfo(info.clone());
+        self.tell_of_producer(info.destination.as_ref(), &told, target);
+    }
+
+    /// Tells of a producer to those who listen to its destination. Java: of one without any on a topic of
+    /// their own, if that is wanted.
+    fn tell_of_producer(
+        &mut self,
+        destination: Option<&Destination>,
+        told: &Command,
+        target: Option<&ConsumerId>,
+    ) {
+        let Some(destination) = destination else {
+            if self.config.anonymous_producer_advisory_support {
+                let properties = [("producerCount", Primitive::Int(0))];
+                self.advise("Producer.Anonymous", Some(told.clone()), &properties, target);
+            }
+            return;
+        };
         let Ok(members) = names::members(destination, usize::MAX) else { return };
         for member in members.iter().filter(|member| !names::is_advisory(member)) {
             let count = self.producer_count(member);
             let properties = [("producerCount", Primitive::Int(count))];
-            let topic = of_kind("Producer", member);
-            self.advise(&topic, Command::ProducerInfo(info.clone()), &properties, target);
+            self.advise(&of_kind("Producer", member), Some(told.clone()), &properties, target);
         }
     }
 
     pub(super) fn advise_producer_removed(&mut self, info: &ProducerInfo) {
-        let (Some(destination), Some(id)) = (&info.destination, &info.producer_id) else { return };
-        let Ok(members) = names::members(destination, usize::MAX) else { return };
-        for member in members.iter().filter(|member| !names::is_advisory(member)) {
-            let count = self.producer_count(member);
-            let properties = [("producerCount", Primitive::Int(count))];
-            self.advise(&of_kind("Producer", member), removal(id.clone()), &properties, None);
-        }
-    }
-
-    pub(super) fn advise_expired(&mut self, destination: &Destination, message: &Message) {
-        let topic = of_kind("Expired", destination);
-        let name = super::shown(message);
-        let copy = Message { content: None, ..message.clone() };
-        // The spelling is Java's.
-        let properties = [("orignalMessageId", Primitive::from(name))];
-        self.advise(&topic, copy.into(), &properties, None);
-    }
-
-    /// A subscriber of a topic has become slow.
-    pub(super) fn advise_slow(&mut self, destination: &Destination, key: SubKey) {
-        let Some(sub) = self.subs.get(&key) else { return };
-        let properties = [("consumerId", Primitive::from(&*sub.consumer_id.to_string()))];
-        let info = Command::ConsumerInfo(sub.info.clone());
-        self.advise(&of_kind("SlowConsumer", destination), info, &properties, None);
-    }
-
-    /// A message was dropped for a subscriber of a topic, which has lost so many so far.
-    pub(super) fn advise_discarded(
-        &mut self,
-        destination: &Destination,
-        key: SubKey,
-        message: &Message,
-        count: usize,
-    ) {
-        let Some(sub) = self.subs.get(&key) else { return };
-        // The spelling is Java's.
-        let properties = [
-            ("discardedCount", Primitive::Int(i32::try_from(count).unwrap_or(i32::MAX))),
-            ("orignalMessageId", Primitive::from(super::shown(message))),
-            ("consumerId", Primitive::from(&*sub.consumer_id.to_string())),
-            ("orignalDestination", Primitive::from(&*destination.to_string())),
-        ];
-        let copy = Message { content: None, ..message.clone() };
-        self.advise(&of_kind("MessageDiscarded", destination), copy.into(), &properties, None);
-    }
-
-    /// A message of this destination went to the dead letter queue.
-    pub(super) fn advise_dead(&mut self, destination: &Destination, message: &Message) {
-        let copy = Message { content: None, ..message.clone() };
-        self.advise(&of_kind("MessageDLQd", destination), copy.into(), &[], None);
+        let Some(id) = &info.producer_id else { return };
+        self.tell_of_producer(info.destination.as_ref(), &removal(id.clone()), None);
     }
 
     /// Tells a consumer of advisories what there is already.
@@ -336,7 +307,7 @@ fn removal(object: impl Into<Command>) -> Command {
 }
 
 /// The topic on which is told of destinations of this kind.
-const fn destination_topic(destination: &Destination) -> &'static str {
+pub(super) const fn destination_topic(destination: &Destination) -> &'static str {
     match destination.kind {
         DestinationKind::Queue => "Queue",
         DestinationKind::Topic => "Topic",

@@ -32,6 +32,8 @@ pub struct BrokerConfig {
     pub prioritized_messages: bool,
     /// Whether advisories are sent. Default true.
     pub advisory_support: bool,
+    /// Whether advisories tell of producers too that have no destination of their own. Default false.
+    pub anonymous_producer_advisory_support: bool,
     /// Whether persistent messages and durable subscriptions are written to a store. Default false:
     /// nothing survives the broker.
     pub persistent: bool,
@@ -68,6 +70,7 @@ impl Default for BrokerConfig {
             policies: Policies::default(),
             prioritized_messages: true,
             advisory_support: true,
+            anonymous_producer_advisory_support: false,
             persistent: false,
             expire_messages_period: Duration::from_secs(30),
             refusal_delay: Duration::from_secs(2),
@@ -91,6 +94,7 @@ impl fmt::Debug for BrokerConfig {
             .field("policies", &self.policies)
             .field("prioritized_messages", &self.prioritized_messages)
             .field("advisory_support", &self.advisory_support)
+            .field("anonymous_producer_advisory_support", &self.anonymous_producer_advisory_support)
             .field("persistent", &self.persistent)
             .field("expire_messages_period", &self.expire_messages_period)
             .field("refusal_delay", &self.refusal_delay)

@@ -1,5 +1,6 @@
 //! Messages that end without a consumer: expired, or called poison.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire_protocol::{Destination, Limits, Message, Primitive};
@@ -41,8 +42,8 @@ impl BrokerCore {
         );
         if let Some(queue) = self.destinations.queue(key) {
             queue.counts.expired += 1;
-            let destination = queue.destination.clone();
-            self.advise_expired(&destination, &reference.message);
+            let (destination, policy) = (queue.destination.clone(), Arc::clone(&queue.policy));
+            self.advise_expired(&destination, &reference.message, &policy);
         }
         self.bury(key, reference, &cause);
     }
@@ -59,8 +60,8 @@ impl BrokerCore {
             self.route(dead, home, &mut work);
             if let Some(queue) = self.destinations.queue(key) {
                 queue.counts.dead += 1;
-                let from = queue.destination.clone();
-                self.advise_dead(&from, &reference.message);
+                let (from, policy) = (queue.destination.clone(), Arc::clone(&queue.policy));
+                self.advise_dead(&from, &reference.message, &policy);
             }
         }
         self.submit(work);

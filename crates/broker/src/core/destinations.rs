@@ -46,6 +46,10 @@ impl Destinations {
         self.queues.get_mut(&key)
     }
 
+    pub(super) fn peek_topic(&self, key: TopicKey) -> Option<&Topic> {
+        self.topics.get(&key)
+    }
+
     pub(super) fn topic(&mut self, key: TopicKey) -> Option<&mut Topic> {
         self.topics.get_mut(&key)
     }

@@ -1,11 +1,13 @@
 //! `Memory`: how much messages take, and who waits until there is room.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rewire_protocol::{ConsumerControl, ConsumerId, Message};
 
 use super::io::{Event, LinkId, Output};
 use super::keys::SubKey;
+use super::policies::DestinationPolicy;
 use super::reference::size;
 use super::subscription::{Seen, Subscription};
 use super::timers::Timer;
@@ -115,6 +117,17 @@ impl BrokerCore {
             usize::MAX
         };
         (bytes, limit)
+    }
+
+    /// What waits at a message's destination, if that is as much as may, and its policy.
+    pub(super) fn fullness(&self, message: &Message) -> Option<(usize, Arc<DestinationPolicy>)> {
+        let destination = message.destination.as_ref()?;
+        let queue = self.destinations.find_queue(destination).map(|queue| &queue.policy);
+        let topic = || self.destinations.find_topic(destination).map(|topic| &topic.policy);
+        let policy = queue.or_else(topic)?;
+        let (bytes, _) = self.room(message);
+        let limit = policy.memory_limit.unwrap_or(self.memory.of_destination);
+        self.memory.is_full(bytes, limit).then(|| (bytes, Arc::clone(policy)))
     }
 
     /// Whether the queue that a message goes to has it in the store.

@@ -13,7 +13,7 @@
 //! - `transactions`: what is done together or not at all;
 //! - `durable`: subscriptions that outlive their consumers; `persist`: the store's side of it all;
 //! - `peers`: what the [`cluster`](crate::cluster) hears of this broker's links, and says to them;
-//! - `audit`: what is known of producers; `advisory`: what is told of all this;
+//! - `audit`: what is known of producers; `advisory`, `notices`: what is told of all this;
 //! - `census`: what it holds; `report`: what is shown of it;
 //! - `drill`: what only a test can do to it.
 
@@ -37,6 +37,7 @@ mod keys;
 mod loads;
 mod memory;
 mod names;
+mod notices;
 mod pages;
 mod peers;
 mod persist;
@@ -77,6 +78,7 @@ use self::destinations::Destinations;
 use self::keys::{Map, QueueKey, SubKey};
 use self::loads::Loads;
 use self::memory::Memory;
+use self::notices::Asked;
 use self::persist::Unstored;
 use self::queue::{Desk, Subscriptions};
 use self::reference::Reference;
@@ -104,6 +106,8 @@ pub struct BrokerCore {
     cluster: Cluster,
     /// The number of the last message.
     sequence: u64,
+    /// Which advisories policies ask for.
+    asked: Asked,
     /// The number of the last advisory.
     advisories: i64,
     /// The last number given to anything else.
@@ -153,6 +157,7 @@ impl BrokerCore {
             departed: Departed::new(limits.producer_audits),
             memory: Memory::new(limits.memory, limits.destination_memory),
             cluster: Cluster::new(now.instant, config.cluster.clone(), &config.id, &config.name),
+            asked: Asked::of(&config.policies),
             config,
             now,
             registry: Registry::default(),

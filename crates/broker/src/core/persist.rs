@@ -169,7 +169,10 @@ impl BrokerCore {
         }
         for route in work.routes {
             match route {
-                Route::Queue(queue, reference) => self.put(queue, reference),
+                Route::Queue(queue, reference) => {
+                    self.tell_queued(queue, &reference);
+                    self.put(queue, reference);
+                }
                 Route::Topic(topic, reference) => self.publish(topic, reference),
             }
         }

@@ -52,6 +52,21 @@ pub struct DestinationPolicy {
     pub advisory_for_discarding_messages: bool,
     /// Whether an advisory tells of subscribers of a topic that have become slow. Default false.
     pub advisory_for_slow_consumers: bool,
+    /// Whether an advisory tells of each message that is taken in. Default false.
+    pub advisory_for_delivery: bool,
+    /// Whether an advisory tells of each message that a consumer of a queue, or a durable subscriber, is
+    /// done with. Default false. Java: those too that expire or are called poison.
+    pub advisory_for_consumed: bool,
+    /// Whether an advisory tells of the producer of each message that finds its destination full.
+    /// Default false.
+    pub advisory_for_fast_producers: bool,
+    /// Whether an advisory tells of each message that finds its destination full. Default false.
+    pub advisory_when_full: bool,
+    /// Whether messages that are not persistent and have no consumer are sent to an advisory topic, whole.
+    /// Default false.
+    pub send_advisory_if_no_consumers: bool,
+    /// Whether advisories that tell of a message have its body too. Default false.
+    pub include_body_for_advisory: bool,
 }
 
 /// How many messages consumers may be sent ahead, by their kind. None: what they say.
@@ -151,6 +166,12 @@ impl Default for DestinationPolicy {
             inactive_timeout_before_gc: Duration::from_secs(60),
             advisory_for_discarding_messages: false,
             advisory_for_slow_consumers: false,
+            advisory_for_delivery: false,
+            advisory_for_consumed: false,
+            advisory_for_fast_producers: false,
+            advisory_when_full: false,
+            send_advisory_if_no_consumers: false,
+            include_body_for_advisory: false,
         }
     }
 }
@@ -248,6 +269,11 @@ impl Policies {
         let matching = self.entries.iter().filter(|(own, _)| names::matches(own, destination));
         let closest = matching.min_by(|(a, _), (b, _)| closer(destination, a, b));
         Arc::clone(closest.map_or(&self.default, |(_, policy)| policy))
+    }
+
+    /// Whether some policy is like that.
+    pub(super) fn any(&self, is_so: impl Fn(&DestinationPolicy) -> bool) -> bool {
+        self.entries.iter().map(|(_, policy)| policy).chain([&self.default]).any(|own| is_so(own))
     }
 
     /// After which time a destination goes that nobody uses; of all, the shortest.

@@ -22,6 +22,9 @@ const MAX_PENDING_ADVISORIES: usize = 10_000;
 impl BrokerCore {
     /// A client sends a message.
     pub(super) fn on_message(&mut self, link: LinkId, message: Box<Message>) {
+        if message.transaction_id.is_none() {
+            self.tell_if_full(link, &message);
+        }
         let Some(entry) = self.registry.links.get(&link) else { return };
         // Those of a transaction go nowhere yet. Nothing overtakes what waits.
         let waits = message.transaction_id.is_none()
@@ -210,11 +213,13 @@ impl BrokerCore {
             topic.recent.add(&reference, &topic.policy, &config.limits, recent_bytes);
         }
         let (mut slow, mut dropped) = (Vec::new(), Vec::new());
+        let mut is_wanted = false;
         for sub in &topic.consumers {
             let Some(sub) = subs.get_mut(sub) else { continue };
             if !sub.selects(&reference.message) {
                 continue;
             }
+            is_wanted = true;
             if sub.stream.pending.is_empty() && sub.has_room() {
                 sub.stream.is_slow = false;
                 sub.dispatch_once(&reference, outputs);
@@ -255,9 +260,21 @@ impl BrokerCore {
         }
         if policy.advisory_for_discarding_messages {
             for (sub, _, reference, count) in dropped {
-                self.advise_discarded(&destination, sub, &reference.message, count);
+                self.advise_discarded(&destination, sub, &reference.message, count, &policy);
             }
         }
+        if policy.send_advisory_if_no_consumers && !is_wanted {
+            is_wanted = self.is_wanted_later(key, &reference.message);
+        }
+        self.tell_taken_in(&destination, &reference.message, is_wanted, &policy);
+    }
+
+    /// Whether a durable subscriber of a topic gets a message, now or when it is back.
+    fn is_wanted_later(&self, topic: TopicKey, message: &Message) -> bool {
+        let durables = self.destinations.peek_topic(topic).map(|topic| topic.durables.iter());
+        let mut queues =
+            durables.into_iter().flatten().filter_map(|key| self.destinations.peek(*key));
+        queues.any(|queue| queue.filter.passes(message))
     }
 
     fn has_window(&mut self, connection: ConnectionKey, producer: &ProducerId) -> bool {

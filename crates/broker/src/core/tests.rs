@@ -10,6 +10,7 @@ mod durable;
 mod flow;
 mod idle;
 mod limits;
+mod notices;
 mod paging;
 mod policies;
 mod queues;
@@ -303,6 +304,10 @@ fn show_message(message: &Message) -> String {
             other => other.name().to_owned(),
         };
         return format!("{topic}: {what}");
+    }
+    if message.message_type.as_ref().is_some_and(|own| own == "Advisory") {
+        let topic = message.destination.as_ref().unwrap().physical_name.to_str().into_owned();
+        return format!("{}: nothing", topic.replace("ActiveMQ.Advisory.", ""));
     }
     let id = message.message_id.as_ref().unwrap();
     let producer = id.producer_id.as_ref().unwrap().connection_id.clone().unwrap().to_string();

@@ -128,8 +128,15 @@ impl Settings {
             let limits = limits.table()?;
             settings.max_frame_size = read_limits(limits, &mut settings.config)?;
         }
-        if let Some(wanted) = table.take("advisorySupport") {
-            settings.config.advisory_support = wanted.boolean()?;
+        let config = &mut settings.config;
+        let switches: [(&'static str, &mut bool); 2] = [
+            ("advisorySupport", &mut config.advisory_support),
+            ("anonymousProducerAdvisorySupport", &mut config.anonymous_producer_advisory_support),
+        ];
+        for (name, switch) in switches {
+            if let Some(value) = table.take(name) {
+                *switch = value.boolean()?;
+            }
         }
         settings.http = read_http(&mut table)?;
         access::read(&mut table, &mut settings.config)?;

@@ -10,6 +10,49 @@ use crate::core::{
     PendingMessageLimitStrategy, Policies, SubscriptionRecoveryPolicy,
 };
 
+/// What a policy can say in ActiveMQ and has no meaning here, and why.
+const MEANINGLESS: [(&[&str], &str); 11] = [
+    (
+        &["pendingQueuePolicy", "pendingDurableSubscriberPolicy", "pendingSubscriberPolicy"],
+        "there are no cursors to choose from; `pageMemory` of [limits] is what a queue keeps in memory",
+    ),
+    (
+        &["cursorMemoryHighWaterMark", "useCache", "maxPageSize", "lazyDispatch"],
+        "there are no cursors; `pageMemory` of [limits] is what a queue keeps in memory",
+    ),
+    (&["maxExpirePageSize"], "all that has expired is found, at every `expireMessagesPeriod`"),
+    (
+        &["enableAudit", "maxAuditDepth", "maxQueueAuditDepth", "maxProducersToAudit"],
+        "no destination looks for duplicates; `producerAudits` of [limits] is for producers that come again",
+    ),
+    (
+        &[
+            "sendDuplicateFromStoreToDLQ",
+            "doOptimzeMessageStorage",
+            "optimizeMessageStoreInFlightLimit",
+        ],
+        "a message is written to the store once, and read from it as it was",
+    ),
+    (
+        &["optimizedDispatch"],
+        "messages are always dispatched at once, by the one task that took them in",
+    ),
+    (&["reduceMemoryFootprint"], "a message is always kept as the bytes that came"),
+    (
+        &["slowConsumerStrategy"],
+        "`maxSlowDuration` of [limits] says when a consumer that takes nothing is ended",
+    ),
+    (&["maxDestinations"], "`destinations` of [limits] is for all together"),
+    (
+        &["gcWithNetworkConsumers", "networkBridgeFilterFactory"],
+        "no messages are forwarded to other brokers",
+    ),
+    (
+        &["blockedProducerWarningInterval", "useTopicSubscriptionInflightStats"],
+        "nothing is logged or counted by destination that it would change",
+    ),
+];
+
 /// Reads all policies.
 pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(), SettingsError> {
     let mut has_default = false;
@@ -23,6 +66,9 @@ pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(),
             return Err(table.error("there is another policy for the same"));
         }
         let policy = read_policy(&mut table)?;
+        for (names, why) in MEANINGLESS {
+            names.iter().try_for_each(|name| table.refuse(name, why))?;
+        }
         table.finish()?;
         match destination {
             Some(destination) => policies.insert(destination, policy),
@@ -34,7 +80,7 @@ pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(),
 
 fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError> {
     let mut policy = DestinationPolicy::default();
-    let switches: [(&'static str, &mut bool); 7] = [
+    let switches: [(&'static str, &mut bool); 13] = [
         ("strictOrderDispatch", &mut policy.strict_order_dispatch),
         ("allConsumersExclusiveByDefault", &mut policy.all_consumers_exclusive_by_default),
         ("producerFlowControl", &mut policy.producer_flow_control),
@@ -42,6 +88,12 @@ fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError
         ("gcInactiveDestinations", &mut policy.gc_inactive_destinations),
         ("advisoryForDiscardingMessages", &mut policy.advisory_for_discarding_messages),
         ("advisoryForSlowConsumers", &mut policy.advisory_for_slow_consumers),
+        ("advisoryForDelivery", &mut policy.advisory_for_delivery),
+        ("advisoryForConsumed", &mut policy.advisory_for_consumed),
+        ("advisoryForFastProducers", &mut policy.advisory_for_fast_producers),
+        ("advisoryWhenFull", &mut policy.advisory_when_full),
+        ("sendAdvisoryIfNoConsumers", &mut policy.send_advisory_if_no_consumers),
+        ("includeBodyForAdvisory", &mut policy.include_body_for_advisory),
     ];
     for (name, switch) in switches {
         if let Some(value) = table.take(name) {

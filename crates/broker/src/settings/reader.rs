@@ -115,6 +115,17 @@ impl<'t> Table<'t> {
         Some(Value { source: self.source, key, span, value: value.into_inner() })
     }
 
+    /// A key of ActiveMQ's that cannot mean anything here must not be there.
+    pub(super) fn refuse(&self, name: &str, why: &str) -> Result<(), SettingsError> {
+        let wanted = plain(name);
+        let given = self.entries.iter().find(|(key, _)| plain(key.as_ref()) == wanted);
+        given.map_or(Ok(()), |(key, _)| {
+            let given: &str = key.as_ref();
+            let problem = format!("`{given}`{} has no meaning here: {why}", self.of);
+            Err(self.source.error(key.span(), problem))
+        })
+    }
+
     /// The value of a key that must be there.
     pub(super) fn need(&mut self, name: &'static str) -> Result<Value<'t>, SettingsError> {
         let problem = format!("`{name}`{} is missing", self.of);

@@ -296,3 +296,18 @@ fn a_policy_has_activemqs_words_and_what_is_wrong_with_it_is_named() {
         assert_eq!(error(&format!("[[policy]]\n{policy}")), expected);
     }
 }
+
+#[test]
+fn what_has_no_meaning_here_is_answered_with_why() {
+    let expected = "b.toml:2:1: `useCache` of [[policy]] has no meaning here: there are no cursors; \
+                    `pageMemory` of [limits] is what a queue keeps in memory";
+    assert_eq!(error("[[policy]]\nuseCache = false"), expected);
+    let found = error("[[policy]]\npending_queue_policy = { kind = 'vm' }");
+    assert!(
+        found.starts_with("b.toml:2:1: `pending_queue_policy` of [[policy]] has no"),
+        "{found}"
+    );
+    assert!(
+        error("[[policy]]\nuseCash = false").ends_with("there is no key `useCash` of [[policy]]")
+    );
+}
