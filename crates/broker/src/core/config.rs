@@ -34,6 +34,9 @@ pub struct BrokerConfig {
     pub advisory_support: bool,
     /// Whether advisories tell of producers too that have no destination of their own. Default false.
     pub anonymous_producer_advisory_support: bool,
+    /// Whether the queues of a virtual topic get only what one of their consumers selects; nothing while they
+    /// have none. Default false. Java: `selectorAware`.
+    pub selector_aware_virtual_topics: bool,
     /// Whether persistent messages and durable subscriptions are written to a store. Default false:
     /// nothing survives the broker.
     pub persistent: bool,
@@ -71,6 +74,7 @@ impl Default for BrokerConfig {
             prioritized_messages: true,
             advisory_support: true,
             anonymous_producer_advisory_support: false,
+            selector_aware_virtual_topics: false,
             persistent: false,
             expire_messages_period: Duration::from_secs(30),
             refusal_delay: Duration::from_secs(2),
@@ -95,6 +99,7 @@ impl fmt::Debug for BrokerConfig {
             .field("prioritized_messages", &self.prioritized_messages)
             .field("advisory_support", &self.advisory_support)
             .field("anonymous_producer_advisory_support", &self.anonymous_producer_advisory_support)
+            .field("selector_aware_virtual_topics", &self.selector_aware_virtual_topics)
             .field("persistent", &self.persistent)
             .field("expire_messages_period", &self.expire_messages_period)
             .field("refusal_delay", &self.refusal_delay)
@@ -139,7 +144,8 @@ pub struct BrokerLimits {
     pub composite: usize,
     /// Durable subscriptions. Default 10,000.
     pub durable_subscriptions: usize,
-    /// Message groups of one queue that have an owner; beyond it the oldest lose theirs. Default 65,536.
+    /// Message groups of one queue that have an owner, whatever its policy says; beyond it those that were
+    /// not used for the longest time lose theirs. Default 65,536.
     pub message_groups: usize,
     /// Producers that are gone and whose messages are still known when they come again. Default 10,000.
     pub producer_audits: usize,

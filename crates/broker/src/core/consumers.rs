@@ -13,6 +13,7 @@ use super::queue::QueueKind;
 use super::reference::Dispatched;
 use super::rights::Operation;
 use super::subscription::{Gaze, Seat, Seen, Stream, Subscription, Window};
+use super::timers::Timer;
 use super::topic::Topic;
 use crate::selector::Selector;
 
@@ -104,12 +105,14 @@ impl BrokerCore {
                 ends: info.browser,
                 limit: policy.pending_limit(&info),
                 eviction: policy.message_eviction_strategy,
+                left: policy.max_browse_page_size.filter(|_| info.browser),
                 ..Stream::default()
             },
             info,
             // What a durable subscription does not want is not put into its queue.
             selector,
             stalled: true,
+            extends: policy.use_prefetch_extension,
             seats: Vec::new(),
             next_seat: 0,
             topics: Vec::new(),
@@ -183,8 +186,10 @@ impl BrokerCore {
             Home::Queue(queue) if sub.info.browser => self.browse(key, queue),
             Home::Queue(queue) => {
                 sub.seats.push(Seat { queue, cursor: 0, gaze: Gaze::Looking });
-                if let Some((queue, mut desk)) = self.at_queue(queue) {
-                    queue.add_consumer(key, &mut desk);
+                let Some((found, mut desk)) = self.at_queue(queue) else { return };
+                found.add_consumer(key, &mut desk);
+                if let Some(at) = found.starts_at {
+                    self.timers.set(at, Timer::Start(queue));
                 }
             }
         }
@@ -194,7 +199,9 @@ impl BrokerCore {
         let Some(queue) = self.destinations.peek(queue) else { return };
         let snapshot = queue.snapshot(&self.subs);
         let now = self.now.unix_ms;
-        let Some(sub) = self.subs.get_mut(&key) else { return };
+        let Some(sub) = self.subs.get_mut(&key).filter(|sub| !sub.stream.has_seen_all()) else {
+            return;
+        };
         for seen in snapshot {
             let is_wanted = match &seen {
                 Seen::Here(_, reference) => {

@@ -6,7 +6,7 @@
 //! - `rights`: who is let in, and who may do what; `policies`: how destinations behave;
 //! - `registry`, `connect`: links, connections, sessions, producers; `consumers`: those that receive;
 //! - `names`, `destinations`: queues and topics, wildcards and composites, temporary ones; `idle`: their end;
-//! - `queue`, `topic`, `subscription`, `reference`: what waits where, and for whom;
+//! - `queue`, `groups`, `topic`, `subscription`, `reference`: what waits where, and for whom;
 //! - `pages`, `loads`: what of it is in memory, and what is read from the store when its turn comes;
 //! - `send`, `memory`, `dead`: a message on its way in, and out without a consumer;
 //! - `acks`, `pull`: what consumers say and ask;
@@ -31,6 +31,7 @@ mod destinations;
 mod drill;
 mod durable;
 mod error;
+mod groups;
 mod idle;
 mod io;
 mod keys;
@@ -66,7 +67,7 @@ pub(crate) use self::io::body_bytes;
 pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket};
 pub use self::policies::{
     DeadLetterStrategy, DeadLetterTarget, DestinationPolicy, MessageEvictionStrategy,
-    PendingMessageLimitStrategy, Policies, Prefetch, SubscriptionRecoveryPolicy,
+    MessageGroupMap, PendingMessageLimitStrategy, Policies, Prefetch, SubscriptionRecoveryPolicy,
 };
 pub use self::report::{
     BrokerReport, ConnectionReport, Counts, DestinationReport, StoreReport, SubscriptionReport,
@@ -80,7 +81,7 @@ use self::loads::Loads;
 use self::memory::Memory;
 use self::notices::Asked;
 use self::persist::Unstored;
-use self::queue::{Desk, Subscriptions};
+use self::queue::{Desk, Marked, Subscriptions};
 use self::reference::Reference;
 use self::registry::Registry;
 use self::timers::Timers;
@@ -116,6 +117,8 @@ pub struct BrokerCore {
     recent_bytes: usize,
     /// Found to have expired while something else was done.
     expired: Vec<(QueueKey, Reference)>,
+    /// What is dispatched once the store has it that it was.
+    marked: Vec<Marked>,
     /// Whether the store has failed: nothing persistent is taken in any more.
     store_failed: bool,
     #[cfg(feature = "testkit")]
@@ -173,6 +176,7 @@ impl BrokerCore {
             keys: 0,
             recent_bytes: 0,
             expired: Vec::new(),
+            marked: Vec::new(),
             store_failed: false,
             #[cfg(feature = "testkit")]
             drill: drill::Drill::default(),
@@ -211,6 +215,7 @@ impl BrokerCore {
         self.say_to_cluster();
         self.bury_expired();
         self.release_held();
+        self.dispatch_marked();
         Outputs(self.outputs.drain(..))
     }
 
@@ -271,9 +276,9 @@ impl BrokerCore {
 
     /// A queue with what its dispatching acts on.
     fn at_queue(&mut self, key: QueueKey) -> Option<(&mut queue::Queue, Desk<'_>)> {
-        let Self { destinations, subs, outputs, expired, memory, loads, now, .. } = self;
+        let Self { destinations, subs, outputs, expired, marked, memory, loads, now, .. } = self;
         let queue = destinations.queue(key)?;
-        Some((queue, Desk { subs, outputs, expired, memory, loads, now: *now }))
+        Some((queue, Desk { subs, outputs, expired, marked, memory, loads, now: *now }))
     }
 
     /// Puts a message into a queue, for the first time or back.

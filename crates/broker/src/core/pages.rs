@@ -72,6 +72,8 @@ pub(super) struct Pages {
     stubs: usize,
     /// Bytes of stored messages that are kept in memory.
     limit: usize,
+    /// What each counts beside its body and properties.
+    least: u16,
     /// Whether a message that can expire was ever put in.
     can_expire: bool,
     /// In the order in which it was asked for.
@@ -94,13 +96,14 @@ impl Account<'_> {
 }
 
 impl Pages {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, least: u16) -> Self {
         Self {
             entries: BTreeMap::new(),
             here: BTreeSet::new(),
             here_bytes: 0,
             stubs: 0,
             limit,
+            least,
             can_expire: false,
             wanted: VecDeque::new(),
             reading: None,
@@ -176,7 +179,7 @@ impl Pages {
         self.entries = stored
             .map(|(place, stored)| {
                 self.can_expire |= stored.expiration > 0;
-                (place, Entry::There(Stub::stored(&stored)))
+                (place, Entry::There(Stub::stored(&stored, self.least)))
             })
             .collect();
         self.stubs = self.entries.len();
@@ -193,7 +196,7 @@ impl Pages {
         let Some(Entry::There(_)) = self.entries.get(&place) else { return None };
         self.entries.remove(&place);
         self.stubs -= 1;
-        let reference = Reference::new(message, place & SEQUENCES, true);
+        let reference = Reference::new(message, place & SEQUENCES, true).at_least(self.least);
         account.page_in(reference.size());
         Some(reference)
     }
@@ -270,8 +273,10 @@ impl Pages {
                 read.found_all = false;
                 continue;
             };
-            let mut reference = Reference::new(message, place & SEQUENCES, true);
-            reference.redeliveries = stub.redeliveries;
+            let mut reference =
+                Reference::new(message, place & SEQUENCES, true).at_least(self.least);
+            // The store may know of a delivery before the broker was started.
+            reference.redeliveries = reference.redeliveries.max(stub.redeliveries);
             account.page_in(reference.size());
             if want.expired_at.is_some() {
                 self.entries.remove(place);
@@ -336,8 +341,8 @@ impl Stub {
         Self { expiration, size, redeliveries }
     }
 
-    fn stored(stored: &StoredMessage) -> Self {
-        let size = super::reference::MESSAGE_OVERHEAD.saturating_add(stored.bytes);
+    fn stored(stored: &StoredMessage, least: u16) -> Self {
+        let size = usize::from(least).saturating_add(stored.bytes);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         Self { expiration: stored.expiration, size, redeliveries: 0 }
     }

@@ -8,8 +8,8 @@ use rewire_protocol::{IntegerResponse, Message, ProducerAck, ProducerId};
 use super::BrokerCore;
 use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output, Ticket};
-use super::keys::{QueueKey, TopicKey};
-use super::queue::QueueKind;
+use super::keys::{QueueKey, SubKey, TopicKey};
+use super::queue::{Marked, QueueKind};
 use super::reference::Reference;
 use super::transactions::Settled;
 use crate::store::{Place, Recovered, StoreWrite, StoredMessage};
@@ -32,6 +32,8 @@ pub(super) struct Work {
     pub(super) sent: Vec<(ProducerId, i64)>,
     /// Whether it is done only when all that was to be written before is.
     pub(super) waits: bool,
+    /// What consumers are sent.
+    pub(super) dispatches: Vec<(SubKey, Output)>,
     /// What consumers are done with.
     pub(super) settled: Vec<Settled>,
 }
@@ -110,6 +112,19 @@ impl BrokerCore {
         self.unstored.push(work);
     }
 
+    /// Consumers are sent what they have, once the store has it that they do; in order.
+    pub(super) fn dispatch_marked(&mut self) {
+        if self.marked.is_empty() {
+            return;
+        }
+        let mut work = Work { waits: true, ..Work::default() };
+        for Marked { sub, write, dispatches } in std::mem::take(&mut self.marked) {
+            work.writes.extend(write);
+            work.dispatches.extend(dispatches.into_iter().map(|dispatch| (sub, dispatch)));
+        }
+        self.submit(work);
+    }
+
     /// Has something written that nobody waits for.
     pub(super) fn write(&mut self, writes: Vec<StoreWrite>) {
         self.unstored.last += 1;
@@ -163,6 +178,12 @@ impl BrokerCore {
             let size = i32::try_from(size).unwrap_or(i32::MAX);
             let ack = ProducerAck { producer_id: Some(producer), size, ..ProducerAck::default() };
             self.transmit(link, ack);
+        }
+        for (sub, dispatch) in work.dispatches {
+            // It may have left by now, and what it had is in its queue again.
+            if self.subs.contains_key(&sub) {
+                self.outputs.push_back(dispatch);
+            }
         }
         for settled in work.settled {
             self.settle(settled);

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use rewire_protocol::{ConsumerInfo, Destination};
 
 use super::durable::is_durable;
 use super::names;
+use super::reference::LEAST;
 
 /// How a destination behaves. One policy holds for a destination, whole: what it does not say is as by
 /// default, whatever a policy for more destinations says.
@@ -67,6 +69,28 @@ pub struct DestinationPolicy {
     pub send_advisory_if_no_consumers: bool,
     /// Whether advisories that tell of a message have its body too. Default false.
     pub include_body_for_advisory: bool,
+    /// Whether the store is told that a message of a queue is about to be delivered, before it is: when it
+    /// comes again after the broker has died it is marked as redelivered. Costs a write of each message
+    /// more. Default false.
+    pub persist_jms_redelivered: bool,
+    /// How many consumers a queue that had none waits for before any of them gets a message; at most for
+    /// `time_before_dispatch_starts`, or for a second where that is zero. Default 0.
+    pub consumers_before_dispatch_starts: usize,
+    /// How long the first consumer of a queue waits before it gets a message, if not enough others come
+    /// before. Default zero.
+    pub time_before_dispatch_starts: Duration,
+    /// Whether consumers with a higher priority get messages before others. Default true. An exclusive
+    /// consumer is chosen by its priority in any case.
+    pub use_consumer_priority: bool,
+    /// How many messages a browser is shown. Default all; Java: 400.
+    pub max_browse_page_size: Option<usize>,
+    /// What a message counts in memory beside its body and properties. Default 1,024 bytes.
+    pub minimum_message_size: u16,
+    /// How the owners of message groups are kept. Default: by name, as many as the broker's limit says.
+    pub message_group_map: Option<MessageGroupMap>,
+    /// Whether a consumer that says that messages were delivered may be sent as many more before it
+    /// acknowledges them. Default true.
+    pub use_prefetch_extension: bool,
 }
 
 /// How many messages consumers may be sent ahead, by their kind. None: what they say.
@@ -147,6 +171,57 @@ pub enum MessageEvictionStrategy {
     OldestMessageWithLowestPriority,
 }
 
+/// How the owners of a queue's message groups are kept. Java: `messageGroupMapFactoryType`, which is also how
+/// it is written: `cached?cacheSize=1024`, `bucket?bucketCount=1024`, `simple`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MessageGroupMap {
+    /// By name, as many as the broker's limit says. Java: without any limit.
+    Simple,
+    /// By name; the group that was not used for the longest time loses its owner when there are more.
+    Cached {
+        /// So many.
+        size: usize,
+    },
+    /// By a hash of the name: groups with the same have one owner.
+    Bucket {
+        /// So many owners at most.
+        count: u16,
+    },
+}
+
+impl FromStr for MessageGroupMap {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const DEFAULT: u16 = 1024;
+        let text = text.trim();
+        let (kind, query) = text.split_once('?').unwrap_or((text, ""));
+        let mut option = None;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (kind, name) {
+                ("cached", "cacheSize") | ("bucket", "bucketCount") => {}
+                ("bucket", "cacheSize") => {
+                    return Err(
+                        "`cacheSize` of `bucket` has no meaning here: it is for JMX".to_owned()
+                    );
+                }
+                _ => return Err(format!("`{kind}` has no option `{name}`")),
+            }
+            let count = value.parse().ok().filter(|count: &u16| *count > 0);
+            option = Some(count.ok_or_else(|| format!("`{name}` has to be from 1 to 65535"))?);
+        }
+        let count = option.unwrap_or(DEFAULT);
+        match kind {
+            "simple" => Ok(Self::Simple),
+            "cached" => Ok(Self::Cached { size: count.into() }),
+            "bucket" => Ok(Self::Bucket { count }),
+            other => Err(format!("there is no `{other}`, only `cached`, `bucket` and `simple`")),
+        }
+    }
+}
+
 impl Default for DestinationPolicy {
     fn default() -> Self {
         Self {
@@ -172,6 +247,14 @@ impl Default for DestinationPolicy {
             advisory_when_full: false,
             send_advisory_if_no_consumers: false,
             include_body_for_advisory: false,
+            persist_jms_redelivered: false,
+            consumers_before_dispatch_starts: 0,
+            time_before_dispatch_starts: Duration::ZERO,
+            use_consumer_priority: true,
+            max_browse_page_size: None,
+            minimum_message_size: LEAST,
+            message_group_map: None,
+            use_prefetch_extension: true,
         }
     }
 }

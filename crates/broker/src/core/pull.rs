@@ -69,7 +69,7 @@ impl BrokerCore {
 
     /// Sends a consumer what waits for it, as long as it has room.
     pub(super) fn pump(&mut self, key: SubKey) {
-        let Self { subs, outputs, destinations, memory, loads, expired, now, .. } = self;
+        let Self { subs, outputs, destinations, memory, loads, expired, marked, now, .. } = self;
         let Some(sub) = subs.get_mut(&key) else { return };
         while sub.has_room()
             && let Some(seen) = sub.stream.pending.pop_front()
@@ -95,6 +95,9 @@ impl BrokerCore {
                 }
             }
             sub.dispatch_once(&reference, outputs);
+            if topic.is_none() {
+                sub.stream.note_browsed();
+            }
         }
         if sub.stream.ends && sub.stream.pending.is_empty() {
             sub.stream.ends = false;
@@ -111,7 +114,8 @@ impl BrokerCore {
                 continue;
             }
             if let Some(queue) = destinations.queue(seat.queue) {
-                queue.pull(key, &mut Desk { subs, outputs, expired, memory, loads, now: *now });
+                let now = *now;
+                queue.pull(key, &mut Desk { subs, outputs, expired, marked, memory, loads, now });
             }
         }
     }

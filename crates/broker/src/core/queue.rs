@@ -7,12 +7,15 @@
 //! room looks through the queue from where it left off. So each consumer looks at each message once. Where it
 //! comes to a message that only the store has, it waits until that is read.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rewire_protocol::{ConnectionId, Destination, Message, Str, SubscriptionInfo};
 
 use super::config::BrokerConfig;
+use super::groups::Groups;
 use super::idle::Idle;
 use super::io::{Now, Output};
 use super::keys::{Map, QueueKey, SubKey};
@@ -24,7 +27,7 @@ use super::reference::{Reference, order};
 use super::report::Counts;
 use super::subscription::{Gaze, Seen, Subscription};
 use crate::selector::Selector;
-use crate::store::{Place, StoredMessage, SubscriptionKey};
+use crate::store::{Place, StoreWrite, StoredMessage, SubscriptionKey};
 
 pub(super) type Subscriptions = Map<SubKey, Subscription>;
 
@@ -37,7 +40,6 @@ pub(super) struct Queue {
     pub(super) kind: QueueKind,
     pub(super) policy: Arc<DestinationPolicy>,
     prioritized: bool,
-    max_groups: usize,
     pub(super) pages: Pages,
     /// The highest place any message has had.
     last_place: u64,
@@ -46,11 +48,9 @@ pub(super) struct Queue {
     ready: Vec<Tier>,
     /// The only consumer that gets messages, if one has asked for that.
     exclusive: Option<SubKey>,
-    groups: Map<Str, SubKey>,
-    /// How many groups each consumer has, of those that have any.
-    group_counts: Map<SubKey, usize>,
-    /// In the order in which they got their owners; some have lost them since.
-    group_order: VecDeque<Str>,
+    groups: Groups,
+    /// Until when nobody gets anything, if there are not enough consumers before.
+    pub(super) starts_at: Option<Instant>,
     /// Bytes of all messages that are in memory, at consumers too.
     pub(super) bytes: usize,
     pub(super) in_flight: usize,
@@ -97,12 +97,22 @@ struct Tier {
     subs: VecDeque<SubKey>,
 }
 
+/// What a consumer is sent once the store has it that it was.
+#[derive(Debug)]
+pub(super) struct Marked {
+    pub(super) sub: SubKey,
+    pub(super) write: Option<StoreWrite>,
+    pub(super) dispatches: VecDeque<Output>,
+}
+
 /// What dispatching acts on.
 pub(super) struct Desk<'c> {
     pub(super) subs: &'c mut Subscriptions,
     pub(super) outputs: &'c mut VecDeque<Output>,
     /// What was found to have expired.
     pub(super) expired: &'c mut Vec<(QueueKey, Reference)>,
+    /// What is dispatched once the store has it that it was.
+    pub(super) marked: &'c mut Vec<Marked>,
     pub(super) memory: &'c mut Memory,
     pub(super) loads: &'c mut Loads,
     pub(super) now: Now,
@@ -120,17 +130,15 @@ impl Queue {
             key,
             destination,
             kind,
+            groups: Groups::new(policy.message_group_map, config.limits.message_groups),
+            starts_at: None,
+            pages: Pages::new(config.limits.page_memory, policy.minimum_message_size),
             prioritized: policy.prioritized_messages.unwrap_or(config.prioritized_messages),
             policy,
-            max_groups: config.limits.message_groups,
-            pages: Pages::new(config.limits.page_memory),
             last_place: 0,
             consumers: Vec::new(),
             ready: Vec::new(),
             exclusive: None,
-            groups: Map::default(),
-            group_counts: Map::default(),
-            group_order: VecDeque::new(),
             bytes: 0,
             in_flight: 0,
             counts: Counts::default(),
@@ -183,11 +191,11 @@ impl Queue {
             desk.expired.push((self.key, reference));
             return None;
         }
-        let begins_group = reference
-            .message
-            .group_id
-            .as_ref()
-            .is_some_and(|group| !self.groups.contains_key(group));
+        if self.starts_at.is_some() {
+            return Some(reference);
+        }
+        let group = reference.message.group_id.as_ref();
+        let begins_group = group.is_some_and(|group| self.groups.owner(group).is_none());
         for tier in 0..self.ready.len() {
             if begins_group {
                 self.favour_few_groups(tier);
@@ -210,7 +218,7 @@ impl Queue {
                         tier.subs.remove(turn);
                         tier.subs.push_back(key);
                     }
-                    self.give(sub, reference, desk.outputs);
+                    self.give(sub, reference, desk.outputs, desk.marked);
                     return None;
                 } else {
                     turn += 1;
@@ -222,11 +230,11 @@ impl Queue {
 
     /// Java: it is the turn of those with the fewest groups, so that those who come late get some.
     fn favour_few_groups(&mut self, tier: usize) {
-        let counts = &self.group_counts;
+        let groups = &self.groups;
         if let Some(tier) = self.ready.get_mut(tier).filter(|_| !self.policy.strict_order_dispatch)
         {
             let subs = tier.subs.make_contiguous();
-            subs.sort_by_key(|key| counts.get(key).copied().unwrap_or(0));
+            subs.sort_by_key(|key| groups.count(*key));
         }
     }
 
@@ -240,7 +248,8 @@ impl Queue {
     pub(super) fn pull(&mut self, key: SubKey, desk: &mut Desk<'_>) {
         let Some(sub) = desk.subs.get_mut(&key) else { return };
         let skips = sub.is_choosy() || !self.groups.is_empty();
-        let is_barred = self.exclusive.is_some_and(|exclusive| exclusive != key);
+        let is_barred =
+            self.starts_at.is_some() || self.exclusive.is_some_and(|exclusive| exclusive != key);
         let Some(seat) = sub.seat(self.key) else { return };
         if seat.gaze == Gaze::Ready {
             return;
@@ -252,7 +261,7 @@ impl Queue {
             }
             // Who may have nothing need not look: if that changes, everybody looks again.
             let Some((place, entry)) = self.pages.first(at).filter(|_| !is_barred) else {
-                self.become_ready(key, sub.info.priority);
+                self.become_ready(key, self.priority_of(sub));
                 break Gaze::Ready;
             };
             let Entry::Here(reference) = entry else {
@@ -268,7 +277,7 @@ impl Queue {
             } else if self.may_have(sub, reference)
                 && let Some(reference) = self.pages.take(place)
             {
-                self.give(sub, reference, desk.outputs);
+                self.give(sub, reference, desk.outputs, desk.marked);
             }
         };
         if let Some(seat) = sub.seat(self.key) {
@@ -320,8 +329,9 @@ impl Queue {
         if self.exclusive.is_some_and(|exclusive| exclusive != sub.key) {
             return false;
         }
-        let owner = reference.message.group_id.as_ref().and_then(|group| self.groups.get(group));
-        owner.is_none_or(|owner| *owner == sub.key) && sub.selects(&reference.message)
+        let group = reference.message.group_id.as_ref();
+        let owner = group.and_then(|group| self.groups.owner(group));
+        owner.is_none_or(|owner| owner == sub.key) && sub.selects(&reference.message)
     }
 
     fn give(
@@ -329,35 +339,29 @@ impl Queue {
         sub: &mut Subscription,
         mut reference: Reference,
         outputs: &mut VecDeque<Output>,
+        marked: &mut Vec<Marked>,
     ) {
         if let Some(group) = reference.message.group_id.clone() {
             if reference.message.group_sequence < 0 {
                 // Java: a negative number ends the group.
-                self.disown_group(&group);
-            } else if !self.groups.contains_key(&group) {
-                self.own_group(group, sub.key);
+                self.groups.end(&group);
+            } else if self.groups.give(&group, sub.key) {
                 Arc::make_mut(&mut reference.message).jmsx_group_first_for_consumer = true;
             }
         }
         self.in_flight += 1;
-        sub.dispatch(self.key, reference, outputs);
-    }
-
-    fn own_group(&mut self, group: Str, owner: SubKey) {
-        self.group_order.push_back(group.clone());
-        self.groups.insert(group, owner);
-        *self.group_counts.entry(owner).or_default() += 1;
-        while self.groups.len() > self.max_groups || self.group_order.len() > self.max_groups * 2 {
-            let Some(oldest) = self.group_order.pop_front() else { break };
-            self.disown_group(&oldest);
+        if !self.policy.persist_jms_redelivered {
+            return sub.dispatch(self.key, reference, outputs);
         }
-    }
-
-    fn disown_group(&mut self, group: &Str) {
-        let Some(owner) = self.groups.remove(group) else { return };
-        if let Some(count) = self.group_counts.get_mut(&owner) {
-            *count = count.saturating_sub(1);
-        }
+        let is_first = reference.stored && reference.redeliveries == 0;
+        let write = is_first.then(|| StoreWrite::Add {
+            place: self.place(),
+            sequence: reference.sequence,
+            message: Arc::new(Message { redelivery_counter: 1, ..(*reference.message).clone() }),
+        });
+        let mut dispatches = VecDeque::new();
+        sub.dispatch(self.key, reference, &mut dispatches);
+        marked.push(Marked { sub: sub.key, write, dispatches });
     }
 
     fn become_ready(&mut self, key: SubKey, priority: i8) {
@@ -388,15 +392,46 @@ impl Queue {
 
     /// A consumer takes its seat. It gets messages once it is [pulled](Self::pull).
     pub(super) fn add_consumer(&mut self, key: SubKey, desk: &mut Desk<'_>) {
-        let priority_of =
-            |subs: &Subscriptions, key: &SubKey| subs.get(key).map_or(0, |sub| sub.info.priority);
+        let priority_of = |subs: &Subscriptions, key: &SubKey| {
+            subs.get(key).map_or(0, |sub| self.priority_of(sub))
+        };
         let priority = priority_of(desk.subs, &key);
         let place = self.consumers.iter().position(|k| priority_of(desk.subs, k) < priority);
         self.consumers.insert(place.unwrap_or(self.consumers.len()), key);
+        if self.consumers.len() == 1 {
+            self.starts_at = self.start(desk.now.instant);
+        }
+        if self.starts_at.is_some()
+            && self.consumers.len() >= self.policy.consumers_before_dispatch_starts.max(1)
+            && self.policy.consumers_before_dispatch_starts > 0
+        {
+            self.start_dispatch(desk);
+        }
         if desk.subs.get(&key).is_some_and(|sub| self.asks_for_all(sub)) || self.exclusive.is_some()
         {
             self.elect(desk);
         }
+    }
+
+    /// When the first consumer gets something, if not at once. Java: a second when only a number of
+    /// consumers is waited for.
+    fn start(&self, now: Instant) -> Option<Instant> {
+        const FOR_CONSUMERS: Duration = Duration::from_secs(1);
+        let (count, time) =
+            (self.policy.consumers_before_dispatch_starts, self.policy.time_before_dispatch_starts);
+        let waits = !matches!(self.kind, QueueKind::Durable(_)) && (count > 0 || !time.is_zero());
+        let time = if time.is_zero() { FOR_CONSUMERS } else { time };
+        waits.then(|| super::after(now, time))
+    }
+
+    /// Enough consumers are there, or were waited for.
+    pub(super) fn start_dispatch(&mut self, desk: &mut Desk<'_>) {
+        self.starts_at = None;
+        self.reconsider(desk);
+    }
+
+    fn priority_of(&self, sub: &Subscription) -> i8 {
+        if self.policy.use_consumer_priority { sub.info.priority } else { 0 }
     }
 
     /// A consumer leaves. What it was sent is to be [put](Self::put) back by the caller.
@@ -406,10 +441,7 @@ impl Queue {
             tier.subs.retain(|key| *key != sub.key);
         }
         self.ready.retain(|tier| !tier.subs.is_empty());
-        let groups = self.groups.len();
-        self.groups.retain(|_, owner| *owner != sub.key);
-        self.group_counts.remove(&sub.key);
-        if groups != self.groups.len() {
+        if self.groups.remove_consumer(sub.key) {
             self.reconsider(desk);
         }
         if self.exclusive == Some(sub.key) {
@@ -425,7 +457,8 @@ impl Queue {
     /// Java: of those that ask for it, the one with the highest priority, and of these the first.
     fn elect(&mut self, desk: &mut Desk<'_>) {
         let asks = |key: &&SubKey| desk.subs.get(key).is_some_and(|sub| self.asks_for_all(sub));
-        let elected = self.consumers.iter().find(asks).copied();
+        let rank = |key: &&SubKey| Reverse(desk.subs.get(key).map(|sub| sub.info.priority));
+        let elected = self.consumers.iter().filter(asks).min_by_key(rank).copied();
         if elected != self.exclusive {
             // One that has the queue keeps it unless another has a higher priority.
             let priority =

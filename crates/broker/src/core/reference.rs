@@ -7,8 +7,9 @@ use rewire_protocol::{Message, MessageId};
 use super::io::body_bytes;
 use super::keys::QueueKey;
 
-/// What a message counts beside its body and properties. Java: the same.
-pub(super) const MESSAGE_OVERHEAD: usize = 1024;
+/// What a message counts beside its body and properties, unless a policy says otherwise. Java: the same.
+pub(super) const LEAST: u16 = 1024;
+pub(super) const MESSAGE_OVERHEAD: usize = LEAST as usize;
 /// The part of a place in a queue that is the number of the message; above it stands its priority.
 pub(super) const SEQUENCES: u64 = (1 << 60) - 1;
 
@@ -20,6 +21,8 @@ pub(super) struct Reference {
     pub(super) sequence: u64,
     /// How often it was delivered before.
     pub(super) redeliveries: i32,
+    /// What it counts beside its body and properties.
+    pub(super) least: u16,
     /// Whether the store has it in this place.
     pub(super) stored: bool,
 }
@@ -27,7 +30,12 @@ pub(super) struct Reference {
 impl Reference {
     pub(super) fn new(message: Arc<Message>, sequence: u64, stored: bool) -> Self {
         let redeliveries = message.redelivery_counter;
-        Self { message, sequence, redeliveries, stored }
+        Self { message, sequence, redeliveries, least: LEAST, stored }
+    }
+
+    /// The same, which counts so much beside its body and properties.
+    pub(super) fn at_least(self, least: u16) -> Self {
+        Self { least, ..self }
     }
 
     /// Where it stands in a queue: the lowest goes first.
@@ -36,7 +44,7 @@ impl Reference {
     }
 
     pub(super) fn size(&self) -> usize {
-        size(&self.message)
+        usize::from(self.least) + body_bytes(&self.message)
     }
 
     pub(super) fn is_expired(&self, unix_ms: i64) -> bool {

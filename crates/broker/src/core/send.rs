@@ -11,7 +11,7 @@ use super::io::LinkId;
 use super::keys::{ConnectionKey, TopicKey};
 use super::names;
 use super::persist::{Route, Work};
-use super::reference::{Reference, is_expired, size};
+use super::reference::{LEAST, Reference, is_expired, size};
 use super::rights::Operation;
 use super::subscription::Seen;
 use crate::store::StoreWrite;
@@ -163,7 +163,7 @@ impl BrokerCore {
             let (place, message) = (queue.place(), Arc::clone(&message));
             work.writes.push(StoreWrite::Add { place, sequence, message });
         }
-        let reference = Reference::new(message, sequence, stored);
+        let reference = Reference::new(message, sequence, stored).at_least(self.least_at(key));
         self.account(key, &reference);
         if let Some(queue) = self.destinations.queue(key) {
             queue.counts.enqueued += 1;
@@ -174,11 +174,13 @@ impl BrokerCore {
     fn route_to_topic(&mut self, key: TopicKey, message: Message, work: &mut Work) {
         let Some(topic) = self.destinations.topic(key) else { return };
         let (durables, queues) = (topic.durables.clone(), topic.virtual_queues.clone());
+        let least = topic.policy.minimum_message_size;
         for queue in queues {
-            let Some(destination) = self.destinations.peek(queue).map(|q| q.destination.clone())
-            else {
+            let Some(found) = self.destinations.peek(queue) else { continue };
+            if self.config.selector_aware_virtual_topics && !self.is_selected(found, &message) {
                 continue;
-            };
+            }
+            let destination = found.destination.clone();
             let copy = Message {
                 original_destination: message.destination.clone(),
                 destination: Some(destination),
@@ -200,7 +202,20 @@ impl BrokerCore {
                 self.route_to_queue(durable, Arc::clone(&message), sequence, work);
             }
         }
-        work.routes.push(Route::Topic(key, Reference::new(message, sequence, false)));
+        let reference = Reference::new(message, sequence, false).at_least(least);
+        work.routes.push(Route::Topic(key, reference));
+    }
+
+    /// What each message of a queue counts beside its body and properties.
+    pub(super) fn least_at(&self, queue: super::QueueKey) -> u16 {
+        let found = self.destinations.peek(queue);
+        found.map_or(LEAST, |queue| queue.policy.minimum_message_size)
+    }
+
+    /// Whether a consumer of a queue wants a message, whoever else there is.
+    fn is_selected(&self, queue: &super::queue::Queue, message: &Message) -> bool {
+        let mut consumers = queue.consumers.iter().filter_map(|key| self.subs.get(key));
+        consumers.any(|sub| sub.selects(message))
     }
 
     /// A message goes to all who have subscribed now.

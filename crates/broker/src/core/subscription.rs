@@ -25,6 +25,8 @@ pub(super) struct Subscription {
     pub(super) window: Window,
     /// Whether its link has enough to write, or its request is not answered yet.
     pub(super) stalled: bool,
+    /// Whether it gets more when it has said that something was delivered.
+    pub(super) extends: bool,
     /// The queues it takes from.
     pub(super) seats: Vec<Seat>,
     /// The queue that is asked first, next time.
@@ -92,6 +94,8 @@ pub(super) struct Stream {
     pub(super) is_slow: bool,
     /// How many messages the consumer had been sent when it was last asked whether it takes any.
     pub(super) seen: u64,
+    /// How many more a browser is shown, if that is limited.
+    pub(super) left: Option<usize>,
     /// Whether its end is still to be told: that of browsing.
     pub(super) ends: bool,
 }
@@ -106,6 +110,19 @@ pub(super) enum Seen {
 }
 
 impl Stream {
+    /// Whether this is a browser that was shown as much as it may see.
+    pub(super) fn has_seen_all(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// A browser was shown a message of a queue; it may have been the last that it may see.
+    pub(super) fn note_browsed(&mut self) {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.has_seen_all() {
+            self.pending.retain(|seen| matches!(seen, Seen::Here(Some(_), _)));
+        }
+    }
+
     /// Drops one of the messages that wait. Java: of the first thousand.
     pub(super) fn evict(&mut self) -> Option<Seen> {
         const LOOKED_AT: usize = 1000;
@@ -232,7 +249,9 @@ impl Subscription {
 
     /// So many messages count no more against its prefetch, though it has not acknowledged them.
     pub(super) const fn extend_window(&mut self, count: usize) {
-        if let Window::Prefetch { extension, .. } = &mut self.window {
+        if let Window::Prefetch { extension, .. } = &mut self.window
+            && self.extends
+        {
             *extension = extension.saturating_add(count);
         }
     }

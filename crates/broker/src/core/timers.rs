@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::io::{Event, LinkId, Output};
-use super::keys::SubKey;
+use super::keys::{QueueKey, SubKey};
 use super::subscription::{Until, Window};
 use super::{BrokerCore, after};
 
@@ -22,6 +22,8 @@ pub(super) enum Timer {
     /// Queues are searched for messages that have expired.
     /// So often.
     Sweep(Duration),
+    /// The consumers of a queue have waited long enough for others.
+    Start(QueueKey),
     /// Destinations are looked for that nobody uses.
     Idle,
 }
@@ -67,6 +69,7 @@ impl BrokerCore {
                 Timer::Introduction(link) => self.on_introduction_timeout(link),
                 Timer::Slow => self.on_slow_timeout(),
                 Timer::Idle => self.remove_idle(),
+                Timer::Start(queue) => self.on_start_timeout(queue, at),
                 Timer::Sweep(period) => {
                     self.sweep(period);
                     self.timers.set(after(self.now.instant, period), timer);
@@ -91,6 +94,14 @@ impl BrokerCore {
         let reason = "it did not introduce itself in time".to_owned();
         self.event(Event::Refused { peer, reason });
         self.outputs.push_back(Output::HangUp(link));
+    }
+
+    fn on_start_timeout(&mut self, key: QueueKey, at: Instant) {
+        if let Some((queue, mut desk)) = self.at_queue(key)
+            && queue.starts_at == Some(at)
+        {
+            queue.start_dispatch(&mut desk);
+        }
     }
 
     fn on_pull_timeout(&mut self, key: SubKey, at: Instant) {

@@ -411,7 +411,8 @@ impl BrokerCore {
             match write {
                 StoreWrite::Add { place, sequence, message } => {
                     if let Some(queue) = self.find_place(&place) {
-                        let reference = Reference::new(message, sequence, true);
+                        let least = self.least_at(queue);
+                        let reference = Reference::new(message, sequence, true).at_least(least);
                         self.account(queue, &reference);
                         work.routes.push(Route::Queue(queue, reference));
                     }

@@ -138,6 +138,13 @@ impl Settings {
                 *switch = value.boolean()?;
             }
         }
+        if let Some(value) = table.take("virtualTopic") {
+            let mut table = value.table()?;
+            if let Some(value) = table.take("selectorAware") {
+                settings.config.selector_aware_virtual_topics = value.boolean()?;
+            }
+            table.finish()?;
+        }
         settings.http = read_http(&mut table)?;
         access::read(&mut table, &mut settings.config)?;
         policies::read(&mut table, &mut settings.config.policies)?;

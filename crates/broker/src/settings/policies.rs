@@ -80,7 +80,7 @@ pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(),
 
 fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError> {
     let mut policy = DestinationPolicy::default();
-    let switches: [(&'static str, &mut bool); 13] = [
+    let switches: [(&'static str, &mut bool); 16] = [
         ("strictOrderDispatch", &mut policy.strict_order_dispatch),
         ("allConsumersExclusiveByDefault", &mut policy.all_consumers_exclusive_by_default),
         ("producerFlowControl", &mut policy.producer_flow_control),
@@ -94,6 +94,9 @@ fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError
         ("advisoryWhenFull", &mut policy.advisory_when_full),
         ("sendAdvisoryIfNoConsumers", &mut policy.send_advisory_if_no_consumers),
         ("includeBodyForAdvisory", &mut policy.include_body_for_advisory),
+        ("persistJMSRedelivered", &mut policy.persist_jms_redelivered),
+        ("useConsumerPriority", &mut policy.use_consumer_priority),
+        ("usePrefetchExtension", &mut policy.use_prefetch_extension),
     ];
     for (name, switch) in switches {
         if let Some(value) = table.take(name) {
@@ -112,6 +115,7 @@ fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError
     if let Some(value) = table.take("inactiveTimeoutBeforeGC") {
         policy.inactive_timeout_before_gc = value.duration()?;
     }
+    read_dispatch(table, &mut policy)?;
     let prefetch = &mut policy.prefetch;
     let prefetches: [(&'static str, &mut Option<i32>); 4] = [
         ("queuePrefetch", &mut prefetch.queue),
@@ -143,6 +147,29 @@ fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError
         ])?;
     }
     Ok(policy)
+}
+
+/// What is said of how messages get to consumers.
+fn read_dispatch(
+    table: &mut Table<'_>,
+    policy: &mut DestinationPolicy,
+) -> Result<(), SettingsError> {
+    if let Some(value) = table.take("consumersBeforeDispatchStarts") {
+        policy.consumers_before_dispatch_starts = value.count()?;
+    }
+    if let Some(value) = table.take("timeBeforeDispatchStarts") {
+        policy.time_before_dispatch_starts = value.duration()?;
+    }
+    if let Some(value) = table.take("maxBrowsePageSize") {
+        policy.max_browse_page_size = Some(value.count()?).filter(|count| *count > 0);
+    }
+    if let Some(value) = table.take("minimumMessageSize") {
+        let too_large = value.error("is more than 65535");
+        policy.minimum_message_size = u16::try_from(value.bytes()?).map_err(|_| too_large)?;
+    }
+    policy.message_group_map =
+        table.take("messageGroupMapFactoryType").map(Value::parse).transpose()?;
+    Ok(())
 }
 
 fn dead_letters(value: Value<'_>) -> Result<DeadLetterStrategy, SettingsError> {

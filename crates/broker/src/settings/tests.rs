@@ -311,3 +311,32 @@ fn what_has_no_meaning_here_is_answered_with_why() {
         error("[[policy]]\nuseCash = false").ends_with("there is no key `useCash` of [[policy]]")
     );
 }
+
+#[test]
+fn the_owners_of_groups_are_kept_as_activemq_writes_it() {
+    let of = |text: &str| {
+        let said = format!("[[policy]]\nmessageGroupMapFactoryType = '{text}'");
+        let problem = "b.toml:2:30: `messageGroupMapFactoryType` is not understood: ";
+        match Settings::parse("b.toml", &said) {
+            Ok(settings) => {
+                let policies = format!("{:?}", settings.config.policies);
+                let at = policies.find("message_group_map: ").unwrap();
+                let found = &policies[at + "message_group_map: ".len()..];
+                found.split_once(", use_").unwrap().0.to_owned()
+            }
+            Err(error) => error.to_string().replace(problem, ""),
+        }
+    };
+    for (text, expected) in [
+        ("simple", "Some(Simple)"),
+        ("cached", "Some(Cached { size: 1024 })"),
+        ("cached?cacheSize=7", "Some(Cached { size: 7 })"),
+        ("bucket?bucketCount=7", "Some(Bucket { count: 7 })"),
+        ("bucket?bucketCount=0", "`bucketCount` has to be from 1 to 65535"),
+        ("bucket?cacheSize=7", "`cacheSize` of `bucket` has no meaning here: it is for JMX"),
+        ("cached?bucketCount=7", "`cached` has no option `bucketCount`"),
+        ("bukket", "there is no `bukket`, only `cached`, `bucket` and `simple`"),
+    ] {
+        assert_eq!(of(text), expected, "{text}");
+    }
+}

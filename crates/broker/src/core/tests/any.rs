@@ -87,6 +87,25 @@ fn some_consumer(info: ConsumerInfo, prefetch: i32, flags: u8) -> ConsumerInfo {
     }
 }
 
+fn some_policy(flags: u8) -> DestinationPolicy {
+    let is = |bit: u8| flags & bit != 0;
+    DestinationPolicy {
+        persist_jms_redelivered: is(1),
+        consumers_before_dispatch_starts: if is(2) { 2 } else { 0 },
+        message_group_map: is(4).then_some(MessageGroupMap::Bucket { count: 1 }),
+        minimum_message_size: if is(8) { 10 } else { 1024 },
+        max_browse_page_size: is(16).then_some(1),
+        use_consumer_priority: !is(32),
+        advisory_for_delivery: is(64),
+        advisory_for_consumed: is(64),
+        advisory_when_full: is(64),
+        advisory_for_fast_producers: is(64),
+        send_advisory_if_no_consumers: is(64),
+        strict_order_dispatch: is(128),
+        ..DestinationPolicy::default()
+    }
+}
+
 fn some_message(message: Message, flags: u8, now: i64) -> Message {
     let is = |bit: u8| flags & bit != 0;
     Message {
@@ -171,8 +190,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_clients_say_the_accounts_are_right(acts in prop::collection::vec((1..4u64, act()), 1..120)) {
+    fn whatever_clients_say_the_accounts_are_right(
+        acts in prop::collection::vec((1..4u64, act()), 1..120),
+        flags in any::<u8>(),
+    ) {
         let mut lab = Lab::stored();
+        lab.core.config.policies.set_default(some_policy(flags));
+        lab.core.asked = Asked::of(&lab.core.config.policies);
         lab.core.config.limits.message_groups = 1;
         // A page of two messages.
         lab.core.config.limits.page_memory = 2 * MESSAGE_OVERHEAD;
