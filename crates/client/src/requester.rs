@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use rewire_protocol::Destination;
 use tokio::time::{Instant, timeout_at};
 
 use crate::consumer::Consumer;
@@ -32,16 +31,10 @@ use crate::temporary::TemporaryQueue;
 /// ```
 pub struct Requester {
     producer: Producer,
-    /// There until it is dropped.
-    inbox: Option<Inbox>,
-    reply_to: Destination,
-    requests: u64,
-}
-
-/// Where replies come in.
-struct Inbox {
+    /// Dropped before its queue: a broker keeps a queue that something consumes from.
     replies: Consumer,
     queue: TemporaryQueue,
+    requests: u64,
 }
 
 impl Requester {
@@ -49,8 +42,7 @@ impl Requester {
         let queue = session.temporary_queue().await?;
         let replies = session.consumer(&queue).await?;
         let producer = session.producer(destination).await?;
-        let reply_to = queue.to_destination();
-        Ok(Self { producer, inbox: Some(Inbox { replies, queue }), reply_to, requests: 0 })
+        Ok(Self { producer, replies, queue, requests: 0 })
     }
 
     /// Sends a request and waits for its reply, `timeout` at most. Replies to earlier requests, which
@@ -74,12 +66,12 @@ impl Requester {
         self.requests += 1;
         let deadline = Instant::now() + timeout;
         let id = self.requests.to_string();
-        let message = message.into().correlation_id(id.clone()).reply_to(self.reply_to.clone());
-        let Some(inbox) = &mut self.inbox else { return Err(Error::closed()) };
+        let reply_to = self.queue.to_destination();
+        let message = message.into().correlation_id(id.clone()).reply_to(reply_to);
         let exchange = async {
             self.producer.send(message).await?;
             loop {
-                let Some(delivery) = inbox.replies.next().await.transpose()? else {
+                let Some(delivery) = self.replies.next().await.transpose()? else {
                     return Err(Error::closed());
                 };
                 let reply = delivery.message();
@@ -93,20 +85,6 @@ impl Requester {
         };
         let late = |_| Error::new(ErrorKind::Timeout, "no reply came in time");
         timeout_at(deadline, exchange).await.map_err(late)?
-    }
-}
-
-impl Drop for Requester {
-    fn drop(&mut self) {
-        let Some(Inbox { replies, queue }) = self.inbox.take() else { return };
-        let runtime = queue.runtime();
-        // One after the other: a broker keeps a queue that something consumes from.
-        drop(runtime.spawn(async move {
-            let closed = replies.close().await;
-            if let Err(cause) = closed.and(queue.delete().await) {
-                tracing::debug!(%cause, "a requester's queue was not removed");
-            }
-        }));
     }
 }
 

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use rewire_failover::core::Completion;
 use rewire_protocol::{Destination, DestinationInfo, DestinationKind};
 
-use tokio::runtime::Handle;
-
 use crate::connection::Shared;
 use crate::destination::ToDestination;
 use crate::error::Result;
@@ -37,15 +35,12 @@ impl TemporaryQueue {
         Temporary::open(connection, DestinationKind::TempQueue).await.map(Self)
     }
 
-    pub(crate) fn runtime(&self) -> Handle {
-        self.0.connection.runtime.clone()
-    }
-
     /// Removes it, and waits until the broker has heard of it. What is in it is lost.
     ///
     /// # Errors
     ///
-    /// What the broker said: as long as something consumes from it, it stays.
+    /// What the broker said: as long as something consumes from it, it stays. Consumers that were dropped before do
+    /// not count.
     ///
     /// # Cancel safety
     ///
@@ -64,7 +59,8 @@ impl TemporaryTopic {
     ///
     /// # Errors
     ///
-    /// What the broker said: as long as something consumes from it, it stays.
+    /// What the broker said: as long as something consumes from it, it stays. Consumers that were dropped before do
+    /// not count.
     ///
     /// # Cancel safety
     ///
@@ -99,7 +95,8 @@ impl Temporary {
 
     async fn delete(mut self) -> Result<()> {
         let info = self.info(DestinationInfo::REMOVE);
-        let Self { connection, is_declared, .. } = &mut self;
+        let Self { connection, is_declared, destination } = &mut self;
+        connection.until_dropped_are_gone(destination).await;
         let what = "removing the temporary destination";
         connection.remove_declared(what, info.into(), is_declared).await
     }
@@ -121,8 +118,10 @@ impl Drop for Temporary {
         }
         let connection = self.connection.clone();
         let info = self.info(DestinationInfo::REMOVE).into();
+        let destination = self.destination.clone();
         let runtime = connection.runtime.clone();
         drop(runtime.spawn(async move {
+            connection.until_dropped_are_gone(&destination).await;
             let removed = connection.transport.submit(info, Completion::Answered, None).await;
             if let Err(cause) = removed.await {
                 // As long as something consumes from it the broker keeps it, to the connection's end.

@@ -14,7 +14,8 @@ use rewire_failover::core::{Completion, Event, LinkId, Stats, Topology};
 use rewire_failover::transport::FailoverTransport;
 use rewire_failover::uri::FailoverUri;
 use rewire_protocol::{
-    Command, ConnectionId, FlushCommand, RemoveInfo, RemoveSubscriptionInfo, SessionId, Str,
+    Command, ConnectionId, Destination, FlushCommand, RemoveInfo, RemoveSubscriptionInfo,
+    SessionId, Str,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -283,7 +284,8 @@ impl Connection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, consumers hand out nothing more, and the connection is not closed.
+    /// Dropped, consumers hand out nothing more, and the connection is not closed unless that had begun. It can be
+    /// drained again, and closed.
     pub async fn drain(&self, limit: Duration) -> Result<()> {
         let settle = async {
             let (answer, answered) = oneshot::channel();
@@ -371,6 +373,15 @@ impl Shared {
         for (consumer, last_delivered) in answered.await.unwrap_or_default() {
             self.say(self.remove(consumer.into(), last_delivered), None).await;
         }
+    }
+
+    /// Waits until the end of each consumer of this destination that was dropped is on its way: as long as a
+    /// broker knows of one it keeps a temporary destination.
+    pub(crate) async fn until_dropped_are_gone(&self, from: &Destination) {
+        let (done, are_gone) = oneshot::channel();
+        // A router that has ended has no consumers.
+        let _ = self.routes.send(RouteChange::Dropped(from.clone(), done)).await;
+        let _ = are_gone.await;
     }
 
     /// Asks a broker for something and waits for the answer.

@@ -3,12 +3,14 @@
 //! It never waits for a consumer: a consumer's buffer has room for all that the broker may send it, and
 //! one that is sent more ends with an error.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rewire_failover::core::{Incoming, LinkId};
 use rewire_failover::transport::Deliveries;
-use rewire_protocol::{Command, ConsumerControl, ConsumerId, MessageDispatch, ProducerId};
+use rewire_protocol::{
+    Command, ConsumerControl, ConsumerId, Destination, MessageDispatch, ProducerId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::connection::NONE_DELIVERED;
@@ -30,6 +32,8 @@ pub(crate) enum RouteChange {
     RemoveProducer(ProducerId),
     /// Consumers hand out nothing more, and are told of to whoever asks.
     Drain(oneshot::Sender<Vec<Arc<Buffer>>>),
+    /// Says when those of the consumers of this destination are gone that were dropped.
+    Dropped(Destination, oneshot::Sender<()>),
     /// Asks which consumers handed out what last.
     LastDelivered(oneshot::Sender<Vec<(ConsumerId, i64)>>),
 }
@@ -40,6 +44,8 @@ pub(super) struct Router {
     link: watch::Sender<Option<LinkId>>,
     consumers: HashMap<ConsumerId, Arc<Buffer>>,
     producers: HashMap<ProducerId, Arc<Window>>,
+    /// Who waits for which consumers to be gone: temporary destinations that are to end.
+    waiting: Vec<(HashSet<ConsumerId>, oneshot::Sender<()>)>,
     /// Whether consumers hand out nothing more.
     is_draining: bool,
 }
@@ -51,7 +57,8 @@ impl Router {
         link: watch::Sender<Option<LinkId>>,
     ) -> Self {
         let (consumers, producers) = (HashMap::new(), HashMap::new());
-        Self { deliveries, changes, link, consumers, producers, is_draining: false }
+        let waiting = Vec::new();
+        Self { deliveries, changes, link, consumers, producers, waiting, is_draining: false }
     }
 
     /// Runs until the transport has ended and said so to every consumer.
@@ -80,6 +87,10 @@ impl Router {
             }
             RouteChange::Remove(id) => {
                 self.consumers.remove(&id);
+                self.waiting.iter_mut().for_each(|(consumers, _)| {
+                    consumers.remove(&id);
+                });
+                self.answer_who_waits();
             }
             RouteChange::AddProducer(id, window) => {
                 self.producers.insert(id, window);
@@ -93,12 +104,26 @@ impl Router {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.consumers.values().cloned().collect());
             }
+            RouteChange::Dropped(from, done) => {
+                let of_it =
+                    |buffer: &Buffer| buffer.is_abandoned() && *buffer.destination() == from;
+                let dropped = self.consumers.iter().filter(|(_, buffer)| of_it(buffer));
+                self.waiting.push((dropped.map(|(id, _)| id.clone()).collect(), done));
+                self.answer_who_waits();
+            }
             RouteChange::LastDelivered(answer) => {
                 let all = self.consumers.iter();
                 let all = all.map(|(id, buffer)| (id.clone(), buffer.hands.last_delivered()));
                 // Whoever asked may have gone.
                 let _ = answer.send(all.filter(|(_, last)| *last != NONE_DELIVERED).collect());
             }
+        }
+    }
+
+    fn answer_who_waits(&mut self) {
+        for (_, done) in self.waiting.extract_if(.., |(consumers, _)| consumers.is_empty()) {
+            // Whoever asked may have gone.
+            let _ = done.send(());
         }
     }
 

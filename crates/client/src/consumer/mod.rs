@@ -186,8 +186,8 @@ impl Consumer {
         if let Some(work) = self.shared.session.work() {
             let (done, is_done) = oneshot::channel();
             let (consumer, unseen) = (self.shared.id.clone(), self.unseen());
-            let gone = Work::Gone(Box::new(Gone { consumer, unseen, goodbye, done: Some(done) }));
-            self.is_declared = work.send(gone).await.is_err();
+            let gone = Gone { consumer, unseen, goodbye, done: Some(done), said: None };
+            self.is_declared = work.send(Work::Gone(Box::new(gone))).await.is_err();
             return is_done.await.unwrap_or_else(|_| Err(Error::closed()));
         }
         let what = "closing the consumer";
@@ -462,8 +462,11 @@ impl Drop for Consumer {
                 let goodbye = connection.remove(shared.id.clone().into(), last_delivered);
                 if shared.session.work().is_some() {
                     let consumer = shared.id.clone();
-                    let gone = Gone { consumer, unseen, goodbye, done: None };
+                    let (said, is_said) = oneshot::channel();
+                    let gone = Gone { consumer, unseen, goodbye, done: None, said: Some(said) };
                     shared.work(Work::Gone(Box::new(gone))).await;
+                    // Nothing comes over it.
+                    let _ = is_said.await;
                 } else {
                     connection.say(goodbye, None).await;
                 }

@@ -1,6 +1,8 @@
 //! Futures that are dropped: at every await they have, before and after they are woken, and while they wait
 //! for room. The connection goes on, and the broker is left with nothing.
 
+mod asks;
+mod branches;
 mod settle;
 
 use std::pin::pin;

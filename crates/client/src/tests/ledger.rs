@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use rewire_protocol::{DestinationInfo, MessageId, ProducerId, TransactionInfo};
+use rewire_protocol::{
+    ConsumerInfo, Destination, DestinationInfo, DestinationKind, MessageDispatch, MessageId,
+    ProducerId, TransactionId, TransactionInfo,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,6 +26,12 @@ pub(super) struct Ledger {
     pub(super) acknowledged: BTreeMap<i64, u32>,
     /// How transactions were ended, in order.
     pub(super) ended: Vec<i8>,
+    /// The steps of branches, and the questions about all of them, in order.
+    pub(super) steps: Vec<i8>,
+    /// How many durable subscriptions were ended.
+    pub(super) unsubscribed: usize,
+    /// What each consumer consumes from.
+    consuming: HashMap<String, String>,
     /// What should not have come.
     pub(super) faults: Vec<String>,
 }
@@ -75,6 +84,7 @@ async fn serve(
     mut reading: watch::Receiver<bool>,
 ) {
     ledger.send_modify(|ledger| ledger.links += 1);
+    let (mut replies, mut pulled) = (HashMap::new(), 0);
     loop {
         let _ = reading.wait_for(|is_reading| *is_reading).await;
         let Some(command) = client.next_command().await else { break };
@@ -82,14 +92,48 @@ async fn serve(
         if command.is_response_required() {
             client.answer(&command).await;
         }
-        if let Command::ConsumerInfo(info) = &command {
-            client.dispatch(info.consumer_id.as_ref().unwrap(), &[1, 2, 3, 4, 5]).await;
+        match command {
+            Command::ConsumerInfo(info) => on_consumer(&mut client, &info, &mut replies).await,
+            Command::MessagePull(pull) => {
+                pulled += 1;
+                client.dispatch(&pull.consumer_id.unwrap(), &[pulled]).await;
+            }
+            Command::Message(message) => {
+                let consumer = message.reply_to.as_ref().and_then(|to| replies.get(to));
+                if let Some(consumer_id) = consumer.cloned() {
+                    let message = Some(message);
+                    let consumer_id = Some(consumer_id);
+                    client
+                        .send(MessageDispatch { consumer_id, message, ..Default::default() })
+                        .await;
+                }
+            }
+            _ => {}
         }
     }
     ledger.send_modify(|ledger| {
         ledger.links -= 1;
         ledger.declared.clear();
     });
+}
+
+/// Sends a consumer five messages; one that waits for replies gets its requests back, one that pulls gets what
+/// it asks for, and a browser is told that this was all.
+async fn on_consumer(
+    client: &mut Client,
+    info: &ConsumerInfo,
+    replies: &mut HashMap<Destination, ConsumerId>,
+) {
+    let (id, from) = (info.consumer_id.clone().unwrap(), info.destination.clone().unwrap());
+    if from.kind == DestinationKind::TempQueue {
+        replies.insert(from, id);
+    } else if info.prefetch_size > 0 {
+        client.dispatch(&id, &[1, 2, 3, 4, 5]).await;
+        if info.browser {
+            let consumer_id = Some(id);
+            client.send(MessageDispatch { consumer_id, ..MessageDispatch::default() }).await;
+        }
+    }
 }
 
 impl Ledger {
@@ -105,22 +149,33 @@ impl Ledger {
                 self.declare("producer", info.producer_id.as_ref().unwrap().to_string());
             }
             Command::ConsumerInfo(info) => {
-                self.declare("consumer", info.consumer_id.as_ref().unwrap().to_string());
+                let id = info.consumer_id.as_ref().unwrap().to_string();
+                self.consuming.insert(id.clone(), info.destination.as_ref().unwrap().to_string());
+                self.declare("consumer", id);
             }
+            Command::RemoveSubscriptionInfo(_) => self.unsubscribed += 1,
             Command::DestinationInfo(info) => {
                 let name = info.destination.as_ref().unwrap().to_string();
                 if info.operation_type == DestinationInfo::ADD {
                     self.declare("temporary", name);
                 } else {
+                    if self.consuming.values().any(|from| *from == name) {
+                        self.faults.push(format!("{name} was removed under its consumer"));
+                    }
                     self.forget("temporary", name);
                 }
             }
             Command::RemoveInfo(info) => self.remove(info.object_id.as_deref().unwrap()),
             Command::Message(message) => self.number(message.message_id.as_ref().unwrap()),
             Command::MessageAck(ack) => self.acknowledge(ack),
-            Command::TransactionInfo(step) if step.transaction_type != TransactionInfo::BEGIN => {
-                self.ended.push(step.transaction_type);
-            }
+            Command::TransactionInfo(step) => match step.transaction_id {
+                Some(TransactionId::Local(_)) => {
+                    if step.transaction_type != TransactionInfo::BEGIN {
+                        self.ended.push(step.transaction_type);
+                    }
+                }
+                _ => self.steps.push(step.transaction_type),
+            },
             _ => {}
         }
     }
@@ -135,7 +190,10 @@ impl Ledger {
         match id {
             Command::SessionId(id) => self.forget("session", id.to_string()),
             Command::ProducerId(id) => self.forget("producer", id.to_string()),
-            Command::ConsumerId(id) => self.forget("consumer", id.to_string()),
+            Command::ConsumerId(id) => {
+                self.consuming.remove(&id.to_string());
+                self.forget("consumer", id.to_string());
+            }
             Command::ConnectionId(_) => self.declared.clear(),
             other => panic!("{other:?} is removed"),
         }

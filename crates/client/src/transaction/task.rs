@@ -48,6 +48,8 @@ pub(crate) struct Gone {
     pub(crate) goodbye: Command,
     /// Whoever waits for that to be said, or to be put off.
     pub(crate) done: Option<oneshot::Sender<Result<()>>>,
+    /// Dropped when that is on its way, or put off.
+    pub(crate) said: Option<oneshot::Sender<()>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +146,7 @@ impl Transactor {
     }
 
     async fn on_gone(&mut self, gone: Gone) {
-        let Gone { consumer, unseen, goodbye, done } = gone;
+        let Gone { consumer, unseen, goodbye, done, said: _said } = gone;
         self.buffers.remove(&consumer);
         match (self.core.on_gone(&consumer, unseen.as_ref(), goodbye), done) {
             (Some(goodbye), Some(done)) => {

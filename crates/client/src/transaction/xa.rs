@@ -173,7 +173,9 @@ impl XaSession {
     ///
     /// # Cancel safety
     ///
-    /// Dropped while it waits for room, nothing happens. Dropped later, it goes on.
+    /// Dropped before it is polled, or while the session has too much to do, nothing happens. Dropped later, it goes
+    /// on, and comes before whatever the session is asked for next: the branch is there, to be
+    /// [ended](Self::end) or [rolled back](Self::rollback).
     pub async fn start(&self, xid: &Xid) -> Result<()> {
         self.step(xid, Step::Start).await.map(drop)
     }
@@ -187,7 +189,7 @@ impl XaSession {
     ///
     /// # Cancel safety
     ///
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start): once begun the branch is ended, and can be prepared.
     pub async fn end(&self, xid: &Xid) -> Result<()> {
         self.step(xid, Step::End).await.map(drop)
     }
@@ -202,7 +204,8 @@ impl XaSession {
     ///
     /// # Cancel safety
     ///
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start): once begun it is asked for, and only the vote is lost. The branch can be committed
+    /// or rolled back; [`recover`](Self::recover) tells whether it is prepared.
     pub async fn prepare(&self, xid: &Xid) -> Result<Vote> {
         self.step(xid, Step::Prepare).await
     }
@@ -217,7 +220,7 @@ impl XaSession {
     ///
     /// # Cancel safety
     ///
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start): once begun it is committed, and only the outcome is lost.
     pub async fn commit(&self, xid: &Xid, one_phase: bool) -> Result<()> {
         self.step(xid, Step::Commit { one_phase }).await.map(drop)
     }
@@ -231,7 +234,7 @@ impl XaSession {
     ///
     /// # Cancel safety
     ///
-    /// As [`start`](Self::start).
+    /// As [`start`](Self::start): once begun it is rolled back, and only the outcome is lost.
     pub async fn rollback(&self, xid: &Xid) -> Result<()> {
         self.step(xid, Step::Rollback).await.map(drop)
     }

@@ -106,7 +106,7 @@ async fn a_transaction_is_ended_once_though_its_end_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_ended_though_that_is_not_waited_for_and_the_connection_goes_on() {
+async fn a_subscription_is_ended_once_or_not_at_all_when_that_is_not_waited_for() {
     cancel_at_each_await(async |cancel| {
         let broker = Bookkeeper::start().await;
         let connection = Connection::builder(&broker.uri).client_id("c").await.unwrap();
@@ -115,6 +115,10 @@ async fn a_subscription_is_ended_though_that_is_not_waited_for_and_the_connectio
         world.clog(cancel).await;
         let is_done = cancel.run(world.session.unsubscribe("s")).await.is_some();
         world.works_and_holds(&[]).await;
+        // It is asked for as soon as there is room.
+        let expected = usize::from(cancel.polls > 0 && !cancel.is_clogged);
+        let is_so = |ledger: &ledger::Ledger| ledger.unsubscribed == expected;
+        world.broker.until(&format!("{expected} are ended"), is_so).await;
         is_done
     })
     .await;
