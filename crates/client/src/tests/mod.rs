@@ -1,10 +1,12 @@
 //! The client against a scripted broker, over a real socket.
 
+mod branches;
 mod cancel;
 mod ledger;
 mod moves;
 mod options;
 mod peer;
+mod pulls;
 mod redelivery;
 mod requests;
 mod telemetry;

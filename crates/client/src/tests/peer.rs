@@ -41,10 +41,21 @@ impl Peer {
         timeout(DEADLINE, self.accept_or_not()).await.unwrap().expect("a handshake")
     }
 
+    /// The same, as a broker that takes no larger frames.
+    pub(super) async fn accept_with_frames_of(&self, bytes: i64) -> Client {
+        let mut config = LinkConfig::default();
+        config.offer.max_frame_size = Some(bytes);
+        timeout(DEADLINE, self.accept_as(config)).await.unwrap().expect("a handshake")
+    }
+
     /// Takes the next connection, whenever it comes, and does the handshake, if the client does.
     pub(super) async fn accept_or_not(&self) -> Option<Client> {
+        self.accept_as(LinkConfig::default()).await
+    }
+
+    async fn accept_as(&self, config: LinkConfig) -> Option<Client> {
         let (stream, _) = self.listener.accept().await.unwrap();
-        let config = LinkConfig { peer: rewire_protocol::Peer::Client, ..LinkConfig::default() };
+        let config = LinkConfig { peer: rewire_protocol::Peer::Client, ..config };
         let core = LinkCore::new(now(), config, Limits::DEFAULT).unwrap();
         let mut client = Client { stream, core };
         let opened = client.event().await?;
@@ -75,6 +86,12 @@ impl Client {
             }
             self.core.on_read(now());
         }
+    }
+
+    /// Hangs up, as a broker that dies does.
+    pub(super) async fn hang_up(&mut self) {
+        // A client that has gone does not mind.
+        let _ = self.stream.shutdown().await;
     }
 
     /// The next command; `None` when the client has closed.

@@ -1,8 +1,6 @@
-//! Transacted sessions and pulls, as a broker sees them.
+//! Transacted sessions, as a broker sees them.
 
-use std::time::Duration;
-
-use rewire_protocol::{MessageDispatch, RemoveInfo, TransactionInfo};
+use rewire_protocol::{RemoveInfo, TransactionInfo};
 
 use super::moves::{ask_to_move, goodbye, moved};
 use super::*;
@@ -30,7 +28,7 @@ async fn transacted_consumer(
 }
 
 /// The next command, which is this step of a transaction; answered if an answer is wanted.
-async fn step(broker: &mut Client, expected: i8) -> TransactionInfo {
+pub(super) async fn step(broker: &mut Client, expected: i8) -> TransactionInfo {
     let Command::TransactionInfo(info) = broker.expect("TransactionInfo").await else {
         unreachable!()
     };
@@ -38,7 +36,7 @@ async fn step(broker: &mut Client, expected: i8) -> TransactionInfo {
     info
 }
 
-async fn begin(broker: &mut Client) -> TransactionInfo {
+pub(super) async fn begin(broker: &mut Client) -> TransactionInfo {
     let begin = step(broker, TransactionInfo::BEGIN).await;
     assert!(!begin.response_required);
     begin
@@ -162,6 +160,34 @@ async fn a_transaction_that_only_sent_is_repeated_and_committed_on_the_next_brok
 }
 
 #[tokio::test]
+async fn a_message_too_large_for_the_next_broker_keeps_the_commit_that_waits_with_it_from_being_sent()
+ {
+    let peer = Peer::start().await;
+    let (connection, session, mut broker) = transacted(&peer).await;
+    let mut events = connection.events();
+    let producer = producer(&session, &mut broker).await;
+    drop(broker);
+    while !matches!(events.next().await, Some(crate::Event::Interrupted { .. })) {}
+    // Both wait for the next link.
+    let large = producer.enqueue(Message::bytes(vec![7; 100_000])).await.unwrap();
+    let client = async { tokio::join!(large, session.commit()) };
+    let broker = async {
+        let mut broker = peer.accept_with_frames_of(50_000).await;
+        let replay = ["ConnectionControl", "ConnectionInfo", "SessionInfo", "ProducerInfo"];
+        broker.expect_all(&replay).await;
+        begin(&mut broker).await;
+        step(&mut broker, TransactionInfo::ROLLBACK).await;
+    };
+    let ((large, committed), ()) = tokio::join!(client, broker);
+    let large = large.unwrap_err();
+    assert_eq!(large.kind(), ErrorKind::Misuse);
+    assert!(large.to_string().contains("50,000") || large.to_string().contains("50000"), "{large}");
+    let rolled_back = committed.unwrap_err();
+    assert_eq!(rolled_back.kind(), ErrorKind::RolledBack);
+    assert!(rolled_back.to_string().contains("50000"), "{rolled_back}");
+}
+
+#[tokio::test]
 async fn a_transaction_that_received_is_rolled_back_by_its_commit_after_a_failover() {
     let peer = Peer::start().await;
     let (connection, session, mut broker) = transacted(&peer).await;
@@ -271,101 +297,4 @@ async fn a_session_that_is_dropped_rolls_its_transaction_back() {
     }
     names.sort_unstable();
     assert_eq!(names, ["RemoveInfo", "RemoveInfo", "TransactionInfo"]);
-}
-
-async fn pulled(broker: &mut Client) -> i64 {
-    let Command::MessagePull(pull) = broker.expect("MessagePull").await else { unreachable!() };
-    pull.timeout
-}
-
-async fn nothing(broker: &mut Client, id: &ConsumerId) {
-    broker
-        .send(MessageDispatch { consumer_id: Some(id.clone()), ..MessageDispatch::default() })
-        .await;
-}
-
-#[tokio::test]
-async fn a_consumer_with_a_prefetch_of_zero_asks_for_each_message() {
-    let peer = Peer::start().await;
-    let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
-    let open = async { session.consumer(&Queue::new("Q")).prefetch(0).await };
-    let (consumer, declared) = tokio::join!(open, broker.expect("ConsumerInfo"));
-    let Command::ConsumerInfo(info) = declared else { panic!("{declared:?}") };
-    let (mut consumer, id) = (consumer.unwrap(), info.consumer_id.unwrap());
-    assert_eq!(info.prefetch_size, 0);
-    let asked = async {
-        for number in 1..=2 {
-            assert_eq!(pulled(&mut broker).await, 0);
-            broker.dispatch(&id, &[number]).await;
-        }
-        // A timed one that finds nothing, one that does not wait, one that finds something.
-        assert_eq!(pulled(&mut broker).await, 2_000);
-        nothing(&mut broker, &id).await;
-        assert_eq!(pulled(&mut broker).await, -1);
-        nothing(&mut broker, &id).await;
-        assert_eq!(pulled(&mut broker).await, 2_000);
-        broker.dispatch(&id, &[3]).await;
-        broker
-    };
-    let receiving = async {
-        let (first, second) = (next(&mut consumer).await, next(&mut consumer).await);
-        assert_eq!((first.0, second.0), (1, 2));
-        let time = Duration::from_secs(2);
-        assert!(consumer.receive(time).await.unwrap().is_none());
-        assert!(consumer.receive(Duration::ZERO).await.unwrap().is_none());
-        assert!(consumer.receive(time).await.unwrap().is_some());
-    };
-    let both = async { tokio::join!(asked, receiving) };
-    timeout(DEADLINE, both).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_answer_to_a_pull_that_was_given_up_is_not_taken_for_the_next_one() {
-    let peer = Peer::start().await;
-    let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
-    let open = async { session.consumer(&Queue::new("Q")).prefetch(0).await };
-    let (consumer, declared) = tokio::join!(open, broker.expect("ConsumerInfo"));
-    let Command::ConsumerInfo(info) = declared else { panic!("{declared:?}") };
-    let (mut consumer, id) = (consumer.unwrap(), info.consumer_id.unwrap());
-    tokio::select! {
-        received = consumer.receive(DEADLINE) => panic!("{received:?}"),
-        asked = pulled(&mut broker) => assert!(asked > 0),
-    }
-    let answering = async {
-        nothing(&mut broker, &id).await;
-        assert!(pulled(&mut broker).await > 0);
-        broker.dispatch(&id, &[1]).await;
-    };
-    let (received, ()) = tokio::join!(consumer.receive(DEADLINE), answering);
-    assert!(received.unwrap().is_some());
-}
-
-#[tokio::test]
-async fn a_pull_goes_on_at_the_next_broker_after_all_else() {
-    let peer = Peer::start().await;
-    let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
-    let open = async { session.consumer(&Queue::new("Q")).prefetch(0).await };
-    let (consumer, declared) = tokio::join!(open, broker.expect("ConsumerInfo"));
-    let Command::ConsumerInfo(info) = declared else { panic!("{declared:?}") };
-    let (mut consumer, id) = (consumer.unwrap(), info.consumer_id.unwrap());
-    let dying = async {
-        assert_eq!(pulled(&mut broker).await, 0);
-        drop(broker);
-        let mut broker = replay(&peer, "ConsumerInfo").await;
-        assert_eq!(pulled(&mut broker).await, 0);
-        broker.dispatch(&id, &[1]).await;
-        broker
-    };
-    let ((number, _), _broker) = tokio::join!(next(&mut consumer), dying);
-    assert_eq!(number, 1);
-}
-
-#[tokio::test]
-async fn receiving_ends_in_time_when_nothing_comes() {
-    let peer = Peer::start().await;
-    let (_connection, session, mut broker) = session(&peer, AckMode::Individual).await;
-    let (mut consumer, id) = consumer(&session, &mut broker).await;
-    assert!(consumer.receive(Duration::from_millis(1)).await.unwrap().is_none());
-    broker.dispatch(&id, &[1]).await;
-    assert!(consumer.receive(DEADLINE).await.unwrap().is_some());
 }

@@ -15,7 +15,8 @@ pub(super) struct Ended {
     id: TransactionId,
     /// The link whose messages it received.
     link: Option<LinkId>,
-    is_prepared: bool,
+    /// Whether it is the broker's, which keeps it in its store: prepared, or perhaps.
+    is_brokers: bool,
 }
 
 /// Java: `XAResource.XA_RDONLY`.
@@ -64,20 +65,28 @@ impl Transactor {
             self.connection.say(ack.into(), link).await;
         }
         self.core.close();
-        self.ended = Some(Ended { id: id.clone(), link, is_prepared: false });
+        self.ended = Some(Ended { id: id.clone(), link, is_brokers: false });
         self.ask("the end of the branch", id, TransactionInfo::END).await.map(drop)
     }
 
     async fn prepare(&mut self, id: TransactionId) -> Result<Vote> {
-        let answer = self.ask("the vote", id.clone(), TransactionInfo::PREPARE).await?;
-        if matches!(answer, Command::IntegerResponse(ref vote) if vote.result == READ_ONLY) {
+        let answer = self.ask("the vote", id.clone(), TransactionInfo::PREPARE).await;
+        let is_read_only = matches!(
+            &answer,
+            Ok(Command::IntegerResponse(vote)) if vote.result == READ_ONLY
+        );
+        if is_read_only {
             self.settle_branch(&id).await;
             return Ok(Vote::ReadOnly);
         }
-        if let Some(ended) = self.ended.as_mut().filter(|ended| ended.id == id) {
-            ended.is_prepared = true;
+        let may_be_prepared = match &answer {
+            Ok(_) => true,
+            Err(error) => error.kind() == ErrorKind::InDoubt,
+        };
+        if may_be_prepared && let Some(ended) = self.ended.as_mut().filter(|ended| ended.id == id) {
+            ended.is_brokers = true;
         }
-        Ok(Vote::Commit)
+        answer.map(|_| Vote::Commit)
     }
 
     async fn decide(&mut self, id: TransactionId, one_phase: bool) -> Result<()> {
@@ -115,7 +124,7 @@ impl Transactor {
 
     /// Asks for a step, over the link alone whose messages the branch received, until it is prepared.
     async fn ask(&mut self, what: &str, id: TransactionId, kind: i8) -> Result<Command> {
-        let ours = self.ended.as_ref().filter(|ended| ended.id == id && !ended.is_prepared);
+        let ours = self.ended.as_ref().filter(|ended| ended.id == id && !ended.is_brokers);
         let link = ours.and_then(|ended| ended.link);
         let step = info(&self.connection, Some(id.clone()), kind);
         let transport = &self.connection.transport;
@@ -123,6 +132,11 @@ impl Transactor {
             Err(RequestError::NotSent(GaveUp::LinkGone)) => {
                 self.undo(id).await?;
                 Err(rolled_back(&"the link that its messages came over is gone"))
+            }
+            // A message of it was lost here.
+            Err(broken @ RequestError::TransactionBroken(_)) => {
+                self.undo(id).await?;
+                Err(rolled_back(&broken))
             }
             answer => answer.map_err(|error| Error::request(what, error)),
         }

@@ -10,7 +10,7 @@ use super::standby::Standby;
 use super::state::{Active, State};
 use super::{FailoverCore, after, offline};
 use crate::error::{DialError, GaveUp, LostReason, RequestError};
-use crate::tracker::{ends_transaction, is_vote};
+use crate::tracker::ends_transaction;
 
 impl FailoverCore {
     pub(super) fn on_received(&mut self, now: Instant, link: LinkId, command: Command) {
@@ -113,15 +113,10 @@ impl FailoverCore {
     fn on_replay_refused(&mut self, number: i32, command: Command, cause: Box<Throwable>) {
         let waiting = self.requests.take(number);
         let was_sent = waiting.as_ref().is_some_and(|entry| !entry.tried.is_empty());
-        if was_sent && is_vote(&command) {
-            // Who keeps the branch already does not vote again: it is the broker's.
-            self.tracker.answered(&command);
-        } else {
-            self.tracker.refused(&command);
-        }
+        self.tracker.refused(&command);
         match waiting {
             // An earlier link may have brought it about, and then it cannot be done again.
-            Some(entry) if was_sent && (is_vote(&command) || ends_transaction(&command)) => {
+            Some(entry) if was_sent && ends_transaction(&command) => {
                 let (id, in_doubt) = entry.fail(GaveUp::Refused(cause));
                 self.outputs.push_back(Output::Complete(id, Err(in_doubt)));
             }

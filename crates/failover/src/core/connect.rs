@@ -221,8 +221,7 @@ impl FailoverCore {
         for command in held {
             self.deliver(Incoming::Command(link, command));
         }
-        let resent = self.transmit_waiting(&active);
-        self.remove_again(link);
+        let resent = self.begin_burst(now, &active);
         self.open_consumers(link);
         let end = IncidentEnd::Resumed { broker: broker.clone() };
         self.event(if replayed == 0 {
@@ -236,29 +235,6 @@ impl FailoverCore {
         self.keep_standbys(now);
         // The link to a preferred broker may have been ready all along.
         self.plan_move_to_better(now);
-    }
-
-    /// Sends what waited for a link, in order. Returns how much of it had been sent before.
-    pub(super) fn transmit_waiting(&mut self, active: &Active) -> usize {
-        let mut resent = 0;
-        let mut done = Vec::new();
-        for entry in self.requests.iter_mut() {
-            // What a replay brought back was answered by now, and is not among these.
-            resent += usize::from(!entry.tried.is_empty());
-            entry.try_on(&active.name);
-            let is_done = entry.completion == Completion::Transmitted;
-            let completes = is_done.then_some(entry.id);
-            let command = active.complete(entry.command.clone());
-            self.outputs.push_back(Output::Transmit(active.link, command, completes));
-            if is_done {
-                self.tracker.transmitted(&entry.command);
-                done.push(entry.command.command_id());
-            }
-        }
-        for number in done {
-            self.requests.take(number);
-        }
-        resent
     }
 }
 

@@ -64,7 +64,8 @@ pub enum Input {
     Received(LinkId, Command),
     /// A link ended by itself.
     Lost(LinkId, LostReason),
-    /// A command that was to be transmitted cannot be put on the wire.
+    /// A command that was to be transmitted cannot be put on the wire. Said before any other input that follows
+    /// the [`Output::Transmit`]: commits wait for it.
     Unsendable(LinkId, i32, EncodeError),
     /// The application has dealt with the end of this link: what it delivered and was not handed out is
     /// gone, so that the next link may deliver it again. Consumers stay closed until then.

@@ -18,6 +18,7 @@
 
 mod active;
 mod backoff;
+mod burst;
 mod clearing;
 mod connect;
 mod end;
@@ -52,6 +53,7 @@ pub use self::stats::{Failures, Stats};
 pub use self::topology::{BrokerSource, KnownBroker, Topology};
 
 use self::backoff::Backoff;
+use self::burst::Stopped;
 use self::clearing::Clearing;
 use self::moves::PlannedMove;
 use self::pool::BrokerPool;
@@ -106,6 +108,8 @@ pub struct FailoverCore {
     /// A move that is going to happen, while connected.
     planned: Option<PlannedMove>,
     clearing: Clearing,
+    /// What waited for a link and is not all sent.
+    stopped: Option<Stopped>,
 }
 
 /// What to do, in order. Borrows the core: nothing can happen before all is taken out.
@@ -164,12 +168,17 @@ impl FailoverCore {
             since: None,
             planned: None,
             clearing: Clearing::default(),
+            stopped: None,
         }
     }
 
     /// Takes what happened. What is due at `now` happens first.
     pub fn handle(&mut self, now: Instant, input: Input) -> Outputs<'_> {
         self.fire_timers(now);
+        // What is in doubt over a link that is gone need not become so.
+        if !matches!(input, Input::Unsendable(..) | Input::Lost(..)) {
+            self.go_on_with_burst(now);
+        }
         match input {
             Input::Start => self.on_start(now),
             Input::Submit(request) => self.on_submit(now, request),
@@ -209,7 +218,7 @@ impl FailoverCore {
             State::Idle | State::Dialing(_) | State::Failed(_) | State::Closed => None,
         };
         let of_requests = [self.next_message_timeout(), self.next_request_timeout()];
-        let others = [round, self.next_pull_expiry(), self.standby_due];
+        let others = [round, self.next_pull_expiry(), self.standby_due, self.stopped_since()];
         of_requests.into_iter().chain(others).flatten().min()
     }
 

@@ -127,9 +127,7 @@ impl Requests {
 
     /// Takes out the request with this number.
     pub(crate) fn take(&mut self, number: i32) -> Option<Entry> {
-        // No more than 2^32 numbers back from the next one.
-        let back = cut(self.next).wrapping_sub(number.cast_unsigned());
-        let whole = self.next.checked_sub(u64::from(back))?;
+        let whole = self.whole(number)?;
         let place = self.entries.binary_search_by_key(&whole, |(number, _)| *number).ok()?;
         let entry = self.entries.get_mut(place)?.1.take()?;
         self.len -= 1;
@@ -148,6 +146,22 @@ impl Requests {
         self.len = 0;
         self.bytes = 0;
         std::mem::take(&mut self.entries).into_iter().filter_map(|(_, entry)| entry)
+    }
+
+    /// A number before it was cut: no more than 2^32 back from the next one.
+    fn whole(&self, number: i32) -> Option<u64> {
+        let back = cut(self.next).wrapping_sub(number.cast_unsigned());
+        self.next.checked_sub(u64::from(back))
+    }
+
+    /// All from this number on; all there are without one.
+    pub(crate) fn iter_mut_from(
+        &mut self,
+        number: Option<i32>,
+    ) -> impl Iterator<Item = &mut Entry> {
+        let first = number.and_then(|number| self.whole(number)).unwrap_or(0);
+        let place = self.entries.partition_point(|(number, _)| *number < first);
+        self.entries.range_mut(place..).filter_map(|(_, entry)| entry.as_mut())
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
@@ -277,6 +291,13 @@ mod tests {
         assert!(requests.entries.len() <= 2 * requests.len() + FEW_GAPS);
         let open: Vec<_> = requests.iter().map(|entry| entry.command.command_id()).collect();
         assert_eq!(open, [1, 1001, 2001, 3001, 4001, 5001, 6001, 7001, 8001, 9001]);
+        let mut from =
+            |number| requests.iter_mut_from(number).map(|entry| entry.id.0).collect::<Vec<_>>();
+        assert_eq!(from(Some(8000)), [8000, 9000]);
+        assert_eq!(
+            (from(Some(9001)), from(Some(9002)), from(None).len()),
+            (vec![9000], vec![], 10)
+        );
         assert_eq!(requests.take(5001).map(|entry| entry.id), Some(RequestId(5000)));
         assert_eq!(requests.take(5001).map(|entry| entry.id), None);
     }

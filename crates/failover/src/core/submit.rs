@@ -11,7 +11,7 @@ use super::requests::Entry;
 use super::state::State;
 use super::{FailoverCore, after, offline};
 use crate::error::{GaveUp, RequestError};
-use crate::tracker::ends_transaction;
+use crate::tracker::{ends_transaction, is_vote};
 
 impl FailoverCore {
     pub(super) fn on_submit(&mut self, now: Instant, request: Request) {
@@ -121,7 +121,7 @@ impl FailoverCore {
                     || matches!(command, Command::RemoveInfo(_))
                     || self.is_of_begun_transaction(command)
             }
-            _ => true,
+            _ => !self.has_stopped(),
         }
     }
 
@@ -157,8 +157,12 @@ impl FailoverCore {
             let Some(entry) = self.requests.take(number) else { continue };
             // A commit that was sent may have been done: its transaction is over. One that was not leaves it
             // to be committed yet, or rolled back.
-            let is_in_doubt = ends_transaction(&entry.command) && !entry.tried.is_empty();
-            if is_in_doubt || entry.tracked && !entry.is_message() {
+            let is_sent = !entry.tried.is_empty();
+            if is_sent && is_vote(&entry.command) {
+                self.tracker.answered(&entry.command);
+            } else if is_sent && ends_transaction(&entry.command)
+                || entry.tracked && !entry.is_message()
+            {
                 self.tracker.refused(&entry.command);
             }
             let (id, error) = entry.fail(GaveUp::NoAnswer(timeout));

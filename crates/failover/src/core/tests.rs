@@ -1,10 +1,12 @@
 //! The rules of the machine, each as inputs and exact outputs.
 
+mod branches;
 mod clearing;
 mod cluster;
 mod connecting;
 mod farewells;
 mod incidents;
+mod lost_messages;
 mod moves;
 mod pulls;
 mod replay;

@@ -2,26 +2,30 @@
 
 use std::time::Instant;
 
-use rewire_protocol::{Command, TransactionInfo};
+use rewire_protocol::Command;
 
 use super::FailoverCore;
 use super::io::{Event, Incoming, LinkId, Output};
 use crate::error::{GaveUp, RequestError};
-use crate::tracker::{is_one_phase_commit, nothing};
+use crate::tracker::{is_irrevocable, nothing};
 
 impl FailoverCore {
     /// A one-phase commit that a broker may have done is not asked for again, and its transaction is
     /// over. Java says that it was rolled back, which nobody knows.
+    ///
+    /// Nor is a vote: a broker that has given it keeps the branch, and counts messages that are repeated to it
+    /// twice. Java repeats all.
     pub(super) fn fail_commits_in_doubt(&mut self) {
         let doubtful: Vec<i32> = self
             .requests
             .iter()
-            .filter(|entry| !entry.tried.is_empty() && is_one_phase_commit(&entry.command))
+            .filter(|entry| !entry.tried.is_empty() && is_irrevocable(&entry.command))
             .map(|entry| entry.command.command_id())
             .collect();
         for number in doubtful {
             if let Some(entry) = self.requests.take(number) {
-                self.tracker.refused(&entry.command);
+                // The transaction is over, or it is the broker's.
+                self.tracker.answered(&entry.command);
                 let (id, error) = entry.fail(GaveUp::LinkGone);
                 self.outputs.push_back(Output::Complete(id, Err(error)));
             }
@@ -102,12 +106,8 @@ impl FailoverCore {
     /// A commit that waits already, behind the message without which its transaction must not be
     /// committed, is not sent. The transaction stays, to be rolled back.
     pub(super) fn fail_commits_of_broken(&mut self) {
-        let why = |command: &Command| match command {
-            Command::TransactionInfo(TransactionInfo {
-                transaction_type: TransactionInfo::COMMIT_ONE_PHASE | TransactionInfo::PREPARE,
-                ..
-            }) => self.tracker.refusal(command),
-            _ => None,
+        let why = |command: &Command| {
+            is_irrevocable(command).then(|| self.tracker.refusal(command)).flatten()
         };
         let waiting = self.requests.iter().filter(|entry| entry.tried.is_empty());
         let broken: Vec<(i32, RequestError)> = waiting

@@ -479,10 +479,14 @@ impl ConnectionStateTracker {
     }
 }
 
-/// Whether a command asks to commit in one step: what became of it cannot be found out by asking again.
-pub(crate) fn is_one_phase_commit(command: &Command) -> bool {
+/// Whether a command makes its transaction final: in one step, or by a vote. What became of it cannot be found
+/// out by repeating it.
+pub(crate) fn is_irrevocable(command: &Command) -> bool {
     matches!(command, Command::TransactionInfo(info)
-        if info.transaction_type == TransactionInfo::COMMIT_ONE_PHASE)
+    if matches!(
+        info.transaction_type,
+        TransactionInfo::COMMIT_ONE_PHASE | TransactionInfo::PREPARE
+    ))
 }
 
 /// Whether a command asks for the vote on a branch.

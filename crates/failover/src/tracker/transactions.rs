@@ -6,7 +6,9 @@
 //!
 //! A branch that is prepared is the broker's, which keeps it in its store: to commit it or to roll it back
 //! is a request like any other. Java repeats it from the beginning, and a broker that comes back on its
-//! store then counts its messages twice, or says of a commit it has done that it knows no such branch.
+//! store then counts its messages twice, or says of a commit it has done that it knows no such branch. So is one
+//! that may be prepared, the vote being unanswered: that is in doubt, and the broker can be asked for what it has
+//! prepared. Where it has not, another may have, so that it cannot be repeated there either.
 
 use std::sync::Arc;
 
@@ -86,10 +88,7 @@ impl Transactions {
                 });
                 self.keep(id, command)
             }
-            TransactionInfo::END
-            | TransactionInfo::PREPARE
-            | TransactionInfo::COMMIT_TWO_PHASE
-            | TransactionInfo::ROLLBACK => self.keep(id, command),
+            TransactionInfo::END | TransactionInfo::ROLLBACK => self.keep(id, command),
             _ => false,
         }
     }

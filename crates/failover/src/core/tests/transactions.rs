@@ -1,27 +1,17 @@
 //! Transactions over failovers: what is repeated, in which order, what is in doubt, what is forgotten.
 
-use rewire_protocol::{
-    IntegerResponse, LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId,
-};
+use rewire_protocol::{LocalTransactionId, TransactionId, TransactionInfo};
 
 use super::*;
 use crate::error::RequestError;
 
 const GONE: &str = "the connection it belongs to is gone";
 
-fn local(value: i64) -> TransactionId {
+pub(super) fn local(value: i64) -> TransactionId {
     TransactionId::Local(LocalTransactionId { value, connection_id: Some(connection()) })
 }
 
-fn xa() -> TransactionId {
-    let global_transaction_id = Some(bytes::Bytes::from_static(b"global"));
-    TransactionId::Xa(Box::new(XaTransactionId {
-        global_transaction_id,
-        ..XaTransactionId::default()
-    }))
-}
-
-fn step(id: &TransactionId, transaction_type: i8) -> TransactionInfo {
+pub(super) fn step(id: &TransactionId, transaction_type: i8) -> TransactionInfo {
     TransactionInfo {
         connection_id: Some(connection()),
         transaction_id: Some(id.clone()),
@@ -30,20 +20,20 @@ fn step(id: &TransactionId, transaction_type: i8) -> TransactionInfo {
     }
 }
 
-fn message(id: &TransactionId) -> Message {
+pub(super) fn message(id: &TransactionId) -> Message {
     let producer_id = Some(connection().session(1).producer(1));
     Message { transaction_id: Some(id.clone()), producer_id, ..Message::default() }
 }
 
 impl Lab {
     /// Submits what no broker is to answer.
-    fn say(&mut self, command: impl Into<Command>) -> Vec<String> {
+    pub(super) fn say(&mut self, command: impl Into<Command>) -> Vec<String> {
         let request = self.request(command, Completion::Transmitted);
         self.input(Input::Submit(request))
     }
 
     /// A session with a producer: numbers 2 and 3.
-    fn with_producer(mut self) -> Self {
+    pub(super) fn with_producer(mut self) -> Self {
         for (command, id) in [(Command::from(session_info()), 2), (producer_info().into(), 3)] {
             self.submit(command);
             self.answer(1, id);
@@ -52,13 +42,13 @@ impl Lab {
     }
 
     /// To the next broker: what it hears at once.
-    fn fail_over(&mut self, from: u64) -> Vec<String> {
+    pub(super) fn fail_over(&mut self, from: u64) -> Vec<String> {
         self.lost(from);
         self.wait(ms(10));
         self.dialed(from + 1)
     }
 
-    fn connected_to_two() -> Self {
+    pub(super) fn connected_to_two() -> Self {
         Self::two().connected().with_producer()
     }
 }
@@ -252,78 +242,6 @@ fn a_rollback_without_an_answer_is_repeated_with_its_transaction() {
 }
 
 #[test]
-fn a_vote_without_an_answer_is_asked_for_again_after_all_that_it_is_about() {
-    let mut lab = Lab::connected_to_two();
-    let id = xa();
-    lab.submit(step(&id, TransactionInfo::BEGIN));
-    lab.answer(1, 4);
-    lab.say(message(&id));
-    lab.submit(step(&id, TransactionInfo::END));
-    lab.answer(1, 6);
-    lab.submit(step(&id, TransactionInfo::PREPARE));
-    lab.submit(step(&id, TransactionInfo::COMMIT_TWO_PHASE));
-    assert_eq!(
-        lab.fail_over(1)[4..],
-        [
-            "transmit 2 BEGIN #4",
-            "transmit 2 ActiveMQMessage #5",
-            "transmit 2 END #6",
-            "transmit 2 PREPARE #7",
-            "transmit 2 COMMIT_TWO_PHASE #8",
-        ]
-    );
-    for number in [1, 2, 3, 4, 6] {
-        assert!(lab.answer(2, number).is_empty());
-    }
-    assert_eq!(lab.answer(2, 7), ["complete 7 ok"]);
-    assert_eq!(lab.answer(2, 8)[..2], ["complete 8 ok", "resumed 2"]);
-    assert_eq!(lab.fail_over(2).len(), 4);
-}
-
-#[test]
-fn a_vote_that_is_refused_when_it_is_repeated_is_in_doubt_and_the_branch_is_the_brokers() {
-    let mut lab = Lab::two().connected();
-    let id = xa();
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.say(message(&id));
-    lab.submit(step(&id, TransactionInfo::PREPARE));
-    assert_eq!(lab.fail_over(1)[2..].len(), 3);
-    lab.answer(2, 1);
-    // It is the broker of before, and has voted.
-    let refused = lab.refuse(2, 4, "javax.transaction.xa.XAException");
-    assert!(refused[0].starts_with("complete 4 in doubt, sent to tcp://a:1"), "{refused:?}");
-    assert_eq!(lab.submit(step(&id, TransactionInfo::COMMIT_TWO_PHASE)).len(), 1);
-    assert_eq!(lab.fail_over(2)[2..], [""; 0]);
-}
-
-#[test]
-fn a_prepared_branch_is_the_brokers_and_only_its_end_is_sent_again() {
-    let mut lab = Lab::two().connected();
-    let id = xa();
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.say(message(&id));
-    lab.submit(step(&id, TransactionInfo::PREPARE));
-    let vote = IntegerResponse { correlation_id: 4, ..IntegerResponse::default() };
-    assert_eq!(lab.input(Input::Received(LinkId(1), vote.into())), ["complete 4 ok"]);
-    assert_eq!(lab.submit(step(&id, TransactionInfo::COMMIT_TWO_PHASE)).len(), 1);
-    assert_eq!(lab.fail_over(1).len(), 2);
-    assert_eq!(lab.answer(2, 1)[..2], ["resumed 2", "transmit 2 COMMIT_TWO_PHASE #5"]);
-    // A broker that has done it knows it no more: that is not to say that it was not done.
-    let refused = lab.refuse(2, 5, "javax.transaction.xa.XAException");
-    assert!(refused[0].starts_with("complete 5 in doubt, sent to tcp://a:1"), "{refused:?}");
-}
-
-#[test]
-fn a_refused_vote_is_not_asked_for_again_and_the_transaction_stays_to_be_rolled_back() {
-    let mut lab = Lab::two().connected();
-    let id = xa();
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.submit(step(&id, TransactionInfo::PREPARE));
-    lab.refuse(1, 3, "javax.transaction.xa.XAException");
-    assert_eq!(lab.fail_over(1)[2..], ["transmit 2 BEGIN #2"]);
-}
-
-#[test]
 fn a_refused_commit_ends_its_transaction_and_a_refused_message_is_not_repeated() {
     let mut lab = Lab::two().connected();
     let (first, second) = (local(1), local(2));
@@ -434,74 +352,6 @@ fn a_transaction_that_would_pass_the_limit_is_refused_the_message_and_keeps_what
         |len: usize| Message { content: Some(bytes::Bytes::from(vec![0; len])), ..message(&id) };
     assert_eq!(lab.say(sized(1025)), full(&lab, 10, 2048));
     assert_eq!(lab.say(sized(1024)).len(), 1);
-}
-
-#[test]
-fn a_transaction_that_lost_a_message_can_only_be_rolled_back() {
-    let mut lab = Lab::two().connected();
-    let id = local(1);
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.say(message(&id));
-    assert!(lab.input(Input::Unsendable(LinkId(1), 3, too_large())).is_empty());
-    let refused = lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
-    assert!(refused[0].contains("can only be rolled back"), "{refused:?}");
-    assert_eq!(lab.submit(step(&id, TransactionInfo::ROLLBACK)).len(), 1);
-}
-
-#[test]
-fn a_transaction_that_loses_a_message_in_a_replay_can_only_be_rolled_back() {
-    let mut lab = Lab::two().connected();
-    let id = local(1);
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.say(message(&id));
-    lab.fail_over(1);
-    assert!(lab.input(Input::Unsendable(LinkId(2), 3, too_large())).is_empty());
-    lab.answer(2, 1);
-    let refused = lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
-    assert!(refused[0].contains("can only be rolled back"), "{refused:?}");
-}
-
-#[test]
-fn a_message_that_was_given_up_is_not_repeated_and_takes_its_transaction_with_it() {
-    let mut lab = Lab::new(&["tcp://a:1"], |options| options.timeout = Some(ms(500))).connected();
-    let id = local(1);
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.lost(1);
-    lab.say(message(&id));
-    lab.wait(ms(10));
-    assert_eq!(lab.wait(ms(490)).len(), 1);
-    assert_eq!(lab.dialed(2)[2..], ["transmit 2 BEGIN #2"]);
-    lab.answer(2, 1);
-    let refused = lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
-    assert!(refused[0].contains("can only be rolled back"), "{refused:?}");
-}
-
-#[test]
-fn a_commit_that_waits_behind_a_message_that_is_given_up_is_not_sent() {
-    let change = |options: &mut FailoverOptions| options.timeout = Some(ms(500));
-    let mut lab = Lab::new(&["tcp://a:1", "tcp://b:1"], change).connected().with_producer();
-    let id = local(1);
-    lab.say(step(&id, TransactionInfo::BEGIN));
-    lab.say(message(&id));
-    lab.lost(1);
-    lab.say(message(&id));
-    lab.submit(step(&id, TransactionInfo::COMMIT_ONE_PHASE));
-    let outcomes = lab.wait(ms(500));
-    let of = |request: u64| {
-        let begin = format!("complete {request} ");
-        outcomes.iter().find_map(|line| line.strip_prefix(&begin)).unwrap_or_default().to_owned()
-    };
-    assert_eq!(of(6), "not sent: no broker within the timeout of 500 ms");
-    assert!(of(7).contains("can only be rolled back"), "{outcomes:?}");
-    lab.dialed(2);
-    (1..=2).for_each(|number| drop(lab.answer(2, number)));
-    let resumed = lab.answer(2, 3);
-    assert!(!resumed.iter().any(|line| line.contains("COMMIT")), "{resumed:?}");
-    assert_eq!(
-        lab.submit(step(&id, TransactionInfo::ROLLBACK)),
-        ["transmit 2 ROLLBACK #8"],
-        "it is still there"
-    );
 }
 
 #[test]
