@@ -200,7 +200,8 @@ impl XaSession {
     ///
     /// [`RolledBack`](ErrorKind::RolledBack) when the broker is gone whose messages it received,
     /// [`InDoubt`](ErrorKind::InDoubt) when no answer came, and what the broker said: then it is to be rolled
-    /// back.
+    /// back. A branch in doubt is not repeated: the broker that was asked may have prepared it, and then
+    /// [`recover`](Self::recover) finds it there.
     ///
     /// # Cancel safety
     ///
