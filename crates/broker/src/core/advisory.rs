@@ -162,7 +162,7 @@ impl BrokerCore {
     }
 
     fn tell_producer(&mut self, info: &ProducerInfo, target: Option<&ConsumerId>) {
-        let told = Command::ProducerInfo(info.clone());
+        let told: Command = info.clone().into();
         self.tell_of_producer(info.destination.as_ref(), &told, target);
     }
 

@@ -82,7 +82,7 @@ impl BrokerCore {
                 self.on_connection_info(link, info).map(|()| Done::Connected)
             }
             Command::SessionInfo(info) => self.on_session_info(link, &info).map(|()| Done::Yes),
-            Command::ProducerInfo(info) => self.on_producer_info(link, info).map(|()| Done::Yes),
+            Command::ProducerInfo(info) => self.on_producer_info(link, *info).map(|()| Done::Yes),
             Command::ConsumerInfo(info) => {
                 let sub = self.on_consumer_info(link, info)?;
                 Ok(sub.map_or(Done::Yes, Done::Consuming))

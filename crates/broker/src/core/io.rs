@@ -31,7 +31,6 @@ pub struct Now {
 
 /// What happened.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every input is a command")]
 pub enum Input {
     /// A link has agreed on its format.
     Opened {
@@ -76,7 +75,6 @@ pub enum Input {
 
 /// What to do.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every output is sent")]
 pub enum Output {
     /// Send this over a link.
     Send(LinkId, Outgoing),

@@ -199,7 +199,7 @@ impl BrokerCore {
         let connection = connection.and_then(|key| self.registry.connections.get(&key));
         let (Some(connection), Some(id)) = (connection, &message.producer_id) else { return };
         let Some(producer) = connection.producers.get(&(id.session_id, id.value)) else { return };
-        let info = Command::ProducerInfo(producer.info.clone());
+        let info: Command = producer.info.clone().into();
         let properties = [("producerId", Primitive::from(&*id.to_string()))];
         self.advise(&of_type("FastProducer", destination), Some(info), &properties, None);
     }

@@ -268,7 +268,7 @@ impl Store for DiskStore {
                 return Err(StoreError("a subscription cannot be read".to_owned()));
             };
             let row: (SubscriptionKey, SubscriptionInfo, _) =
-                (subscription, info, self.waiting(key)?);
+                (subscription, *info, self.waiting(key)?);
             recovered.subscriptions.push(row);
             Ok(())
         })?;

@@ -17,7 +17,7 @@ async fn producer_at(
     let (producer, declared) =
         tokio::join!(session.producer(&queue), broker.expect("ProducerInfo"));
     let Command::ProducerInfo(info) = declared else { panic!("{declared:?}") };
-    (connection, session, producer.unwrap(), info, broker)
+    (connection, session, producer.unwrap(), *info, broker)
 }
 
 async fn message(broker: &mut Client) -> Box<WireMessage> {

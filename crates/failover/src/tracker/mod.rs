@@ -132,7 +132,7 @@ impl ConnectionStateTracker {
             }
             Command::ProducerInfo(info) => {
                 let session = info.producer_id.as_ref().map(ProducerId::session);
-                let state = ProducerState { info: info.clone(), is_closed: false };
+                let state = ProducerState { info: (**info).clone(), is_closed: false };
                 self.session(session.as_ref())
                     .is_some_and(|session| remember(&mut session.producers, state))
             }

@@ -69,7 +69,6 @@ pub enum LinkError {
 
 /// What came out of a link.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every event is a command")]
 pub enum LinkEvent {
     /// The handshake is done; from here on commands can be sent.
     Opened {

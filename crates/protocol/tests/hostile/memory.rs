@@ -164,7 +164,7 @@ fn a_dispatched_message_costs_one_allocation_the_box_it_stands_in() {
 }
 
 #[test]
-fn an_acknowledgement_costs_no_allocation() {
+fn an_acknowledgement_costs_one_allocation_the_box_it_stands_in() {
     let producer = connection().session(1).producer(1);
     let ack = MessageAck {
         consumer_id: Some(connection().session(1).consumer(1)),
@@ -173,7 +173,7 @@ fn an_acknowledgement_costs_no_allocation() {
         last_message_id: Some(producer.message(9)),
         ..MessageAck::default()
     };
-    assert_eq!(allocations(WireFormat::DEFAULT, ack), 0);
+    assert_eq!(allocations(WireFormat::DEFAULT, ack), 1);
 }
 
 #[test]
