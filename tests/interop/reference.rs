@@ -98,7 +98,10 @@ fn java_loses_nothing_while_the_reference_broker_is_killed_and_restarted() {
     let address = broker.uri().to_owned();
     let uri = format!("failover:({address})?initialReconnectDelay=10&useExponentialBackOff=false");
     let count = COUNT.to_string();
-    let mut consumer = java("Consume", &uri).args(["--from", "Q", "--idle-ms", "5000"]).start();
+    // Until it has as many as were sent: what came twice would leave others behind.
+    let mut consumer = java("Consume", &uri)
+        .args(["--from", "Q", "--count", &count, "--idle-ms", "60000"])
+        .start();
     consumer.json_with("ready", JAVA);
     let producer =
         java("Produce", &uri).args(["--to", "Q", "--count", &count, "--pid", "p"]).start();
