@@ -439,7 +439,7 @@ impl Shared {
 
     /// Hands a command to the link, if one is there; nobody waits for more.
     pub(crate) async fn say(&self, command: Command, link: Option<LinkId>) {
-        drop(self.transport.submit(command, Completion::Transmitted, link).await);
+        self.transport.say(command, link).await;
     }
 }
 

@@ -178,7 +178,7 @@ impl Consumer {
     pub async fn close(mut self) -> Result<()> {
         self.finish_outgoing().await;
         if let Some(ack) = self.acks.take_rest() {
-            self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+            self.outgoing = self.shared.acknowledge_all(ack);
             self.finish_outgoing().await;
         }
         let connection = self.shared.session.connection.clone();
@@ -241,7 +241,7 @@ impl Consumer {
             if self.shared.session.mode.is_automatic()
                 && let Some(ack) = self.take_done(cx)
             {
-                self.outgoing = Some(Box::pin(self.shared.clone().sending(ack)));
+                self.outgoing = self.shared.acknowledge_all(ack);
                 continue;
             }
             match self.shared.buffer.poll_next(&mut self.batch, cx) {
@@ -253,8 +253,7 @@ impl Consumer {
                     self.ending = Some(end);
                     // There is nothing more to collect acknowledgements for.
                     let rest = self.acks.take_rest();
-                    self.outgoing =
-                        rest.map(|ack| Box::pin(self.shared.clone().sending(ack)) as Outgoing);
+                    self.outgoing = rest.and_then(|ack| self.shared.acknowledge_all(ack));
                 }
                 Poll::Ready(Next::Nothing) => return Poll::Ready(Came::Nothing),
                 Poll::Pending if self.shared.buffer.begin_pull() => {
@@ -262,7 +261,7 @@ impl Consumer {
                     self.outgoing = Some(Box::pin(self.shared.clone().pull(pull_ms)));
                 }
                 Poll::Pending => match self.take_idle(cx) {
-                    Some(ack) => self.outgoing = Some(Box::pin(self.shared.clone().sending(ack))),
+                    Some(ack) => self.outgoing = self.shared.acknowledge_all(ack),
                     None => return Poll::Pending,
                 },
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rewire_failover::core::LinkId;
 use rewire_protocol::{ConsumerId, Destination, MessageAck, MessagePull};
 
+use super::Outgoing;
 use super::buffer::{Buffer, Dispatched};
 use super::core::Ack;
 use super::hands::Settled;
@@ -107,12 +108,23 @@ impl ConsumerShared {
         self.session.connection.say(ack.into(), link).await;
     }
 
-    /// Acknowledges all that was handed out.
-    pub(super) async fn sending(self: Arc<Self>, ack: Ack) {
-        self.send(ack).await;
-        if let Some(settled) = self.buffer.hands.put_down_all() {
-            self.settled(settled).await;
-        }
+    /// Acknowledges all that was handed out: at once if there is room for that, as there nearly always is;
+    /// else what is left to do is given back.
+    pub(super) fn acknowledge_all(self: &Arc<Self>, ack: Ack) -> Option<Outgoing> {
+        let link = Some(ack.link);
+        let ack = ack.into_command(self.id.clone(), self.destination.clone());
+        let Err(ack) = self.session.connection.transport.try_say(ack.into(), link) else {
+            let settled = self.buffer.hands.put_down_all()?;
+            let shared = self.clone();
+            return Some(Box::pin(async move { shared.settled(settled).await }));
+        };
+        let shared = self.clone();
+        Some(Box::pin(async move {
+            shared.session.connection.say(ack, link).await;
+            if let Some(settled) = shared.buffer.hands.put_down_all() {
+                shared.settled(settled).await;
+            }
+        }))
     }
 
     /// Tells the transport that a link that is being left may be left, as far as this consumer goes.

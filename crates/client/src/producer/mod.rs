@@ -14,7 +14,7 @@ use rewire_failover::transport::Pending;
 use rewire_protocol::{
     Destination, FlushCommand, Message as WireMessage, MessageId, ProducerId, ProducerInfo,
 };
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 pub use self::anonymous::AnonymousProducer;
@@ -275,11 +275,11 @@ impl Sender {
         };
         // The task lives as long as the session.
         let room = work.reserve().await.map_err(|_| Error::closed())?;
-        let (queued, is_queued) = oneshot::channel();
-        room.send(Work::Send { message: wire, queued });
+        let (promise, pending) = Pending::promised();
+        room.send(Work::Send { message: wire, promise });
         *last += 1;
         window.inspect(|window| window.sent(size));
-        Ok((id, is_queued.await.map_err(|_| Error::closed())?))
+        Ok((id, pending))
     }
 
     /// Waits while the broker has too much of it to take in. A broker says nothing of a message that it

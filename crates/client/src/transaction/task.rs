@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rewire_failover::core::Completion;
-use rewire_failover::transport::Pending;
+use rewire_failover::transport::Promise;
 use rewire_failover::{GaveUp, RequestError};
 use rewire_protocol::{Command, ConsumerId, Message, MessageId, TransactionId, TransactionInfo};
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +26,7 @@ const WORK: usize = 256;
 /// What producers, consumers and the session want of the transaction.
 pub(crate) enum Work {
     /// A message is to be sent in it.
-    Send { message: Box<Message>, queued: oneshot::Sender<Pending> },
+    Send { message: Box<Message>, promise: Promise },
     /// A message is about to be handed out.
     Delivered { delivered: Box<Delivered>, buffer: Arc<Buffer> },
     /// A message is not handed out, and the broker is told why.
@@ -84,7 +84,7 @@ impl Transactor {
     async fn run(mut self, mut work: mpsc::Receiver<Work>) {
         while let Some(work) = work.recv().await {
             match work {
-                Work::Send { message, queued } => self.send(message, queued).await,
+                Work::Send { message, promise } => self.send(message, promise).await,
                 Work::Delivered { delivered, buffer } => {
                     self.on_delivered(*delivered, buffer).await
                 }
@@ -127,13 +127,12 @@ impl Transactor {
         }
     }
 
-    async fn send(&mut self, mut message: Box<Message>, queued: oneshot::Sender<Pending>) {
+    async fn send(&mut self, mut message: Box<Message>, promise: Promise) {
         self.begin().await;
         message.transaction_id = self.core.id().cloned();
         let transport = &self.connection.transport;
-        let pending = transport.submit(message.into(), Completion::Transmitted, None).await;
-        // Whoever sends may have gone.
-        let _ = queued.send(pending);
+        let how = Completion::Transmitted;
+        transport.submit_promised(message.into(), how, None, promise).await;
     }
 
     async fn on_delivered(&mut self, delivered: Delivered, buffer: Arc<Buffer>) {

@@ -17,7 +17,7 @@ use super::link::{Link, Step, now};
 use super::timer::Timer;
 use super::tracer::Tracer;
 use super::updates::{self, Found};
-use super::{Outcome, Submission, TransportConfig, close_timeout};
+use super::{Outcome, Promise, Submission, TransportConfig, close_timeout};
 use crate::core::{
     DialTimes, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Stats,
     Topology, done_response,
@@ -250,10 +250,12 @@ impl Driver {
 
     fn submit(&mut self, submission: Submission) {
         let input = match submission {
-            Submission::Request { command, completion, link, submitted, reply } => {
+            Submission::Request { command, completion, link, submitted, promise } => {
                 let id = RequestId(self.shell.next_request);
                 self.shell.next_request += 1;
-                self.shell.replies.insert(id, reply);
+                if let Some(Promise(reply)) = promise {
+                    self.shell.replies.insert(id, reply);
+                }
                 let submitted = Some(submitted);
                 Input::Submit(Request { id, command: *command, completion, link, submitted })
             }

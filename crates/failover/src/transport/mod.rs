@@ -32,6 +32,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use rewire_protocol::{Command, ConsumerId, Limits};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use self::driver::{Driver, Inputs, Views};
@@ -133,7 +134,8 @@ enum Submission {
         completion: Completion,
         link: Option<LinkId>,
         submitted: Instant,
-        reply: oneshot::Sender<Outcome>,
+        /// None where nobody wants to hear of it.
+        promise: Option<Promise>,
     },
     /// See [`FailoverTransport::settled`].
     Settled { link: LinkId, consumer: ConsumerId, last_delivered_sequence_id: i64 },
@@ -218,12 +220,54 @@ impl FailoverTransport {
         completion: Completion,
         link: Option<LinkId>,
     ) -> Pending {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(command);
-        let submission = Submission::Request { command, completion, link, submitted: now(), reply };
-        // When the driver has ended the reply is dropped with the submission: `Pending` says so.
+        let (promise, pending) = Pending::promised();
+        self.submit_promised(command, completion, link, promise).await;
+        pending
+    }
+
+    /// Like [`submit`](Self::submit), for whoever holds the future of this promise.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing was submitted, and the promise is broken.
+    pub async fn submit_promised(
+        &self,
+        command: Command,
+        completion: Completion,
+        link: Option<LinkId>,
+        promise: Promise,
+    ) {
+        let submission = request(command, completion, link, Some(promise));
+        // When the driver has ended the promise is dropped with the submission: `Pending` says so.
         let _ = self.shared.submissions.send(submission).await;
-        Pending { answer, link: None, errors: 0 }
+    }
+
+    /// Submits a command that is done when it was handed to the link, and of which nobody wants to hear;
+    /// waits only for room in the queue.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing was submitted.
+    pub async fn say(&self, command: Command, link: Option<LinkId>) {
+        let submission = request(command, Completion::Transmitted, link, None);
+        // When the driver has ended nobody is told.
+        let _ = self.shared.submissions.send(submission).await;
+    }
+
+    /// Like [`say`](Self::say), without waiting.
+    ///
+    /// # Errors
+    ///
+    /// Gives the command back when there is no room now.
+    pub fn try_say(&self, command: Command, link: Option<LinkId>) -> Result<(), Command> {
+        // Made once there is room.
+        match self.shared.submissions.try_reserve() {
+            Ok(room) => room.send(request(command, Completion::Transmitted, link, None)),
+            // When the driver has ended nobody is told.
+            Err(TrySendError::Closed(())) => {}
+            Err(TrySendError::Full(())) => return Err(command),
+        }
+        Ok(())
     }
 
     /// Says that a consumer has done with all it got over a link that is
@@ -288,6 +332,16 @@ impl FailoverTransport {
     }
 }
 
+fn request(
+    command: Command,
+    completion: Completion,
+    link: Option<LinkId>,
+    promise: Option<Promise>,
+) -> Submission {
+    let command = Box::new(command);
+    Submission::Request { command, completion, link, submitted: now(), promise }
+}
+
 /// See [`FailoverTransport::close_timeout`].
 fn close_timeout(uri: &FailoverUri) -> Duration {
     const JAVAS: Duration = Duration::from_secs(15);
@@ -305,7 +359,19 @@ pub struct Pending {
     errors: u64,
 }
 
+/// Of a command that is still to be [submitted](FailoverTransport::submit_promised): what became of it will be
+/// said to the [`Pending`] it was made with. Dropped, that says that the command was not sent.
+#[derive(Debug)]
+pub struct Promise(oneshot::Sender<Outcome>);
+
 impl Pending {
+    /// The future of a command that is submitted later, or by somebody else.
+    #[must_use]
+    pub fn promised() -> (Promise, Self) {
+        let (reply, answer) = oneshot::channel();
+        (Promise(reply), Self { answer, link: None, errors: 0 })
+    }
+
     /// The link that was there when it became known: over it went what was transmitted, and over it
     /// came the answer. `None` before, and when there was no link.
     #[must_use]
