@@ -12,9 +12,9 @@ use super::persist::Work;
 use super::reference::{Reference, is_expired};
 
 impl BrokerCore {
-    /// What was found to have expired while something else was done.
+    /// What was found to have expired while something else was done, in the order in which it was found.
     pub(super) fn bury_expired(&mut self) {
-        while let Some((queue, reference)) = self.expired.pop() {
+        while let Some((queue, reference)) = self.expired.pop_front() {
             self.expire(queue, &reference);
         }
     }

@@ -116,7 +116,7 @@ pub struct BrokerCore {
     /// Bytes of the recent messages of all topics.
     recent_bytes: usize,
     /// Found to have expired while something else was done.
-    expired: Vec<(QueueKey, Reference)>,
+    expired: VecDeque<(QueueKey, Reference)>,
     /// What is dispatched once the store has it that it was.
     marked: Vec<Marked>,
     /// Whether the store has failed: nothing persistent is taken in any more.
@@ -175,7 +175,7 @@ impl BrokerCore {
             advisories: 0,
             keys: 0,
             recent_bytes: 0,
-            expired: Vec::new(),
+            expired: VecDeque::new(),
             marked: Vec::new(),
             store_failed: false,
             #[cfg(feature = "testkit")]

@@ -109,8 +109,8 @@ pub(super) struct Marked {
 pub(super) struct Desk<'c> {
     pub(super) subs: &'c mut Subscriptions,
     pub(super) outputs: &'c mut VecDeque<Output>,
-    /// What was found to have expired.
-    pub(super) expired: &'c mut Vec<(QueueKey, Reference)>,
+    /// What was found to have expired, in this order.
+    pub(super) expired: &'c mut VecDeque<(QueueKey, Reference)>,
     /// What is dispatched once the store has it that it was.
     pub(super) marked: &'c mut Vec<Marked>,
     pub(super) memory: &'c mut Memory,
@@ -188,7 +188,7 @@ impl Queue {
     /// Gives a message to the ready consumer whose turn it is, or gives it back.
     fn offer(&mut self, reference: Reference, desk: &mut Desk<'_>) -> Option<Reference> {
         if reference.is_expired(desk.now.unix_ms) {
-            desk.expired.push((self.key, reference));
+            desk.expired.push_back((self.key, reference));
             return None;
         }
         if self.starts_at.is_some() {
@@ -272,7 +272,7 @@ impl Queue {
             at = place + 1;
             if reference.is_expired(desk.now.unix_ms) {
                 if let Some(reference) = self.pages.take(place) {
-                    desk.expired.push((self.key, reference));
+                    desk.expired.push_back((self.key, reference));
                 }
             } else if self.may_have(sub, reference)
                 && let Some(reference) = self.pages.take(place)

@@ -81,6 +81,19 @@ fn what_expires_in_a_queue_is_found_by_the_sweep() {
 }
 
 #[test]
+fn what_expires_keeps_its_order_among_the_dead() {
+    let mut lab = Lab::clients(1..=1);
+    for sequence in 1..=3 {
+        lab.tell(1, Message { expiration: 1_000_010, ..message(1, sequence, queue("Q")) });
+    }
+    lab.wait(Duration::from_millis(20));
+    assert_eq!(lab.consume(1, 1, queue("Q")).len(), 1, "only the answer: all have expired");
+    let dead = lab.consume(1, 2, dead_letters());
+    let expected = ["1 < 1.1 to c1:1:2", "1 < 1.2 to c1:1:2", "1 < 1.3 to c1:1:2"];
+    assert_eq!(dead[1..], expected);
+}
+
+#[test]
 fn what_a_client_found_expired_is_dead_too() {
     let mut lab = Lab::clients(1..=1);
     lab.consume(1, 1, queue("Q"));
