@@ -134,6 +134,7 @@ impl Owner {
             if stopped.is_err() {
                 tracing::warn!("some clients did not take what was to be sent to them in time");
             }
+            self.settle().await;
         }
         self.stored = None;
         if let Some(writer) = self.writer.take() {
@@ -181,17 +182,12 @@ impl Owner {
         }
     }
 
-    /// Hangs everybody up, and waits until all is written and stored.
+    /// Hangs everybody up, and waits until they are gone.
     async fn wind_up(&mut self) {
         self.input(Input::Stop);
         self.flush();
-        loop {
-            let is_stored =
-                self.writer.as_ref().is_none_or(|w| w.is_idle() && self.settled >= w.last());
+        while !self.outboxes.is_empty() {
             let due = self.core.poll_timeout();
-            if self.outboxes.is_empty() && is_stored {
-                return;
-            }
             tokio::select! {
                 biased;
                 Some(stored) = next(&mut self.stored) => self.on_stored(stored),
@@ -201,6 +197,16 @@ impl Owner {
                 },
                 () = sleep_until(due) => self.input(Input::Timeout),
             }
+            self.flush();
+        }
+    }
+
+    /// Waits until all is stored, answered or not, however slow the disk is: who stops in order forgets
+    /// nothing.
+    async fn settle(&mut self) {
+        while self.writer.as_ref().is_some_and(|w| !w.is_idle() || self.settled < w.last()) {
+            let Some(stored) = next(&mut self.stored).await else { return };
+            self.on_stored(stored);
             self.flush();
         }
     }

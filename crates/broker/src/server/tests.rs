@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use rewire_protocol::{
     Command, ConnectionId, ConnectionInfo, ConsumerInfo, Destination, Limits, LinkConfig, LinkCore,
-    LinkEvent, Message, ProducerInfo, SessionInfo, ShutdownInfo,
+    LinkEvent, Message, MessageAck, ProducerInfo, SessionInfo, ShutdownInfo,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::store::MemoryStore;
+use crate::store::{Loaded, MemoryStore, Place, Recovered, Store, StoreError, StoreWrite};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -307,6 +307,73 @@ async fn a_stopped_broker_says_what_it_has_to_say_and_frees_its_address() {
     assert!(peer.next().await.is_none());
     let again = Broker::builder().listen(&uri).start().await.unwrap();
     assert_eq!(again.uri(), uri);
+}
+
+/// A store that writes each group only when it is let to.
+struct Gated(MemoryStore, std::sync::mpsc::Receiver<()>);
+
+impl Store for Gated {
+    fn recover(&mut self) -> Result<Recovered, StoreError> {
+        self.0.recover()
+    }
+
+    fn write(&mut self, batches: Vec<Vec<StoreWrite>>) -> Result<(), StoreError> {
+        // Who has gone lets everything through.
+        let _ = self.1.recv();
+        self.0.write(batches)
+    }
+
+    fn load(&mut self, place: &Place, sequences: &[u64]) -> Result<Loaded, StoreError> {
+        self.0.load(place, sequences)
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_broker_stores_what_nobody_waits_for_any_more() {
+    let store = MemoryStore::new();
+    let (gate, gated) = std::sync::mpsc::sync_channel(3);
+    let slow = Gated(store.clone(), gated);
+    let broker = Broker::builder().store(slow).listen("tcp://127.0.0.1:0").start().await.unwrap();
+    let address = broker.addresses().next().unwrap();
+    let mut peer = Peer::connect(&broker, "a").await;
+    for sequence in 1..=3 {
+        gate.send(()).unwrap();
+        assert_eq!(peer.ask(message("a", sequence, "Q", 10)).await, "Response");
+    }
+    peer.ask(consumer("a", "Q")).await;
+    // The first is being written when the broker stops, the second is with the store, the third is not.
+    for (sequence, left) in (1..=3).zip([2, 1, 0]) {
+        assert_eq!(peer.receive().await, sequence);
+        peer.tell(MessageAck {
+            consumer_id: consumer("a", "Q").consumer_id,
+            destination: Some(Destination::queue("Q")),
+            last_message_id: message("a", sequence, "Q", 0).message_id,
+            message_count: 1,
+            ack_type: MessageAck::STANDARD,
+            ..MessageAck::default()
+        })
+        .await;
+        until(async || broker.stats(&Destination::queue("Q")).await.unwrap().in_flight == left)
+            .await;
+    }
+    drop(peer);
+    until(async || broker.connections().await == 0).await;
+    let stopped = tokio::spawn(broker.stop());
+    until(async || TcpStream::connect(address).await.is_err()).await;
+    assert_eq!(store.len(), 3);
+    drop(gate);
+    stopped.await.unwrap();
+    assert_eq!(store.len(), 0);
+}
+
+/// Waits until it is so.
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, wait).await.expect("it comes to that");
 }
 
 #[tokio::test]
