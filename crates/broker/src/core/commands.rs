@@ -41,11 +41,6 @@ impl BrokerCore {
         };
         let batches = self.unstored.batches();
         let done = match self.obey(link, command) {
-            // What is answered outlives the broker.
-            Ok(Done::Yes) if wants_answer && self.unstored.batches() > batches => {
-                let (link, answer) = (Some(link), Some(number));
-                return self.submit(Work { link, answer, waits: true, ..Work::default() });
-            }
             Ok(done) => done,
             Err(error) => {
                 if let Some(id) = transaction {
@@ -54,24 +49,25 @@ impl BrokerCore {
                 return self.refuse(link, number, wants_answer, &error);
             }
         };
+        // What is answered outlives the broker, and so does all that the client said before.
+        let waits = wants_answer && self.unstored.batches() > batches;
+        let mut work = Work { link: Some(link), waits, ..Work::default() };
+        work.answer = wants_answer.then_some(number);
         match done {
-            Done::Later => {}
-            Done::With(mut answer) => {
-                set_correlation_id(&mut answer, number);
-                if wants_answer {
-                    self.transmit(link, *answer);
-                }
+            Done::Later => return,
+            Done::Yes => {}
+            Done::With(mut reply) => {
+                set_correlation_id(&mut reply, number);
+                work.reply = work.answer.take().map(|_| reply);
             }
-            Done::Yes | Done::Consuming(_) | Done::Connected => {
-                if wants_answer {
-                    self.respond(link, number);
-                }
-                if let Done::Consuming(key) = done {
-                    self.start(key);
-                } else if matches!(done, Done::Connected) {
-                    self.greet(link);
-                }
+            Done::Consuming(key) => work.start = Some(key),
+            Done::Connected => {
+                self.perform(work);
+                return self.greet(link);
             }
+        }
+        if wants_answer || work.start.is_some() {
+            self.submit(work);
         }
     }
 

@@ -103,6 +103,7 @@ impl BrokerCore {
             window: Window::of_prefetch(info.prefetch_size),
             stream: Stream {
                 ends: info.browser,
+                browses: info.browser.then(Vec::new),
                 limit: policy.pending_limit(&info),
                 eviction: policy.message_eviction_strategy,
                 left: policy.max_browse_page_size.filter(|_| info.browser),
@@ -134,8 +135,10 @@ impl BrokerCore {
 
     /// A consumer's request is answered: it gets what waits for it.
     pub(super) fn start(&mut self, key: SubKey) {
-        if let Some(sub) = self.subs.get_mut(&key) {
-            sub.stalled = self.registry.links.get(&sub.link).is_some_and(|link| link.congested);
+        let Some(sub) = self.subs.get_mut(&key) else { return };
+        sub.stalled = self.registry.links.get(&sub.link).is_some_and(|link| link.congested);
+        for queue in sub.stream.browses.take().into_iter().flatten() {
+            self.browse(key, queue);
         }
         self.pump(key);
     }
@@ -161,7 +164,8 @@ impl BrokerCore {
         Ok(())
     }
 
-    /// Lets a consumer take from a queue or a topic. A browser gets what is there.
+    /// Lets a consumer take from a queue or a topic. A browser gets what is there when it begins: what its
+    /// client sent before it is on its way until then.
     pub(super) fn attach(&mut self, key: SubKey, home: Home) {
         let Some(sub) = self.subs.get_mut(&key) else { return };
         match home {
@@ -183,7 +187,9 @@ impl BrokerCore {
                     }
                 }
             }
-            Home::Queue(queue) if sub.info.browser => self.browse(key, queue),
+            Home::Queue(queue) if sub.info.browser => {
+                sub.stream.browses.iter_mut().for_each(|browses| browses.push(queue));
+            }
             Home::Queue(queue) => {
                 sub.seats.push(Seat { queue, cursor: 0, gaze: Gaze::Looking });
                 let Some((found, mut desk)) = self.at_queue(queue) else { return };

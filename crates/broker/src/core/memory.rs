@@ -14,7 +14,7 @@ use super::timers::Timer;
 use super::{BrokerCore, after};
 
 /// `RemoveInfo`: nothing was delivered.
-const NOT_DELIVERED: i64 = -1;
+pub(super) const NOT_DELIVERED: i64 = -1;
 /// The part of the limit that what cannot wait may go beyond it: messages of transactions, and of
 /// connections that are over.
 const SLACK: usize = 4;

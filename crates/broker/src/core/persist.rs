@@ -3,12 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use rewire_protocol::{IntegerResponse, Message, ProducerAck, ProducerId};
+use rewire_protocol::{Command, Message, ProducerAck, ProducerId};
 
 use super::BrokerCore;
 use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output, Ticket};
 use super::keys::{QueueKey, SubKey, TopicKey};
+use super::memory::NOT_DELIVERED;
 use super::queue::{Marked, QueueKind};
 use super::reference::Reference;
 use super::transactions::Settled;
@@ -24,8 +25,10 @@ pub(super) struct Work {
     pub(super) link: Option<LinkId>,
     /// The command that is answered when it is done.
     pub(super) answer: Option<i32>,
-    /// The command that is answered with a number when it is done.
-    pub(super) vote: Option<(i32, i32)>,
+    /// What it is answered with instead, when it is done.
+    pub(super) reply: Option<Box<Command>>,
+    /// The consumer that begins then.
+    pub(super) start: Option<SubKey>,
     /// The producer that is told that it has room again, and how much.
     pub(super) producer_ack: Option<(ProducerId, usize)>,
     /// What is taken in of which producer.
@@ -151,7 +154,10 @@ impl BrokerCore {
                     self.forget(*queue, reference);
                 }
             }
-            let number = work.answer.or_else(|| work.vote.map(|(number, _)| number));
+            if let Some(consumer) = work.start {
+                self.remove_consumer(consumer, NOT_DELIVERED);
+            }
+            let number = work.answer.or_else(|| work.reply.as_deref()?.correlation_id());
             if let (Some(link), Some(number)) = (work.link, number) {
                 let error = BrokerError::new(ErrorKind::ResourceAllocation, problem.as_str());
                 self.refuse(link, number, true, &error);
@@ -166,13 +172,15 @@ impl BrokerCore {
         }
     }
 
-    fn perform(&mut self, work: Work) {
+    pub(super) fn perform(&mut self, work: Work) {
         if let (Some(link), Some(number)) = (work.link, work.answer) {
             self.respond(link, number);
         }
-        if let (Some(link), Some((correlation_id, result))) = (work.link, work.vote) {
-            let vote = IntegerResponse { correlation_id, result, ..IntegerResponse::default() };
-            self.transmit(link, vote);
+        if let (Some(link), Some(reply)) = (work.link, work.reply) {
+            self.transmit(link, *reply);
+        }
+        if let Some(consumer) = work.start {
+            self.start(consumer);
         }
         if let (Some(link), Some((producer, size))) = (work.link, work.producer_ack) {
             let size = i32::try_from(size).unwrap_or(i32::MAX);

@@ -82,6 +82,8 @@ pub(super) enum Gaze {
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     pub(super) pending: VecDeque<Seen>,
+    /// The queues that it is to browse when it begins.
+    pub(super) browses: Option<Vec<QueueKey>>,
     /// How many of them, the first, are being read from the store.
     pub(super) reading: usize,
     pub(super) in_flight: usize,

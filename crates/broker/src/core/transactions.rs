@@ -288,7 +288,9 @@ impl BrokerCore {
         let writes = std::mem::take(&mut work.writes);
         transaction.state = State::Prepared(work);
         let mut promise = Work { link: Some(link), ..Work::default() };
-        promise.vote = info.response_required.then_some((info.command_id, vote(xa::OK).result));
+        let correlation_id = info.command_id;
+        let promised = IntegerResponse { correlation_id, ..vote(xa::OK) };
+        promise.reply = info.response_required.then(|| Box::new(promised.into()));
         if !writes.is_empty() {
             promise.writes.push(StoreWrite::Prepare(name.clone(), writes));
         }

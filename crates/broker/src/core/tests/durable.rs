@@ -1,6 +1,6 @@
 //! Subscriptions that outlive their consumers, and messages that outlive the broker.
 
-use rewire_protocol::RemoveSubscriptionInfo;
+use rewire_protocol::{FlushCommand, RemoveSubscriptionInfo};
 
 use super::*;
 
@@ -112,6 +112,55 @@ fn a_persistent_message_is_answered_and_dispatched_when_it_is_stored() {
         lab.input(Input::Stored(ticket)),
         ["1 < done 7", "1 < 1.1 to c1:1:1", "1 < 1.2 to c1:1:1"]
     );
+}
+
+#[test]
+fn an_answer_says_that_all_is_stored_that_was_sent_before() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.consume(1, 1, queue("Q"));
+    lab.unstored = Some(Vec::new());
+    let close =
+        RemoveInfo { object_id: Some(Box::new(connection(1).into())), ..RemoveInfo::default() };
+    let begin = transactions::begin(1, 1);
+    for (sequence, asked) in
+        (1..).zip([Command::from(FlushCommand::default()), begin.into(), close.into()])
+    {
+        assert_eq!(lab.ask(1, FlushCommand::default()), ["1 < done 7"], "all is stored");
+        lab.send(1, sequence, queue("R"));
+        let name = asked.name();
+        assert!(lab.ask(1, asked).is_empty(), "{name}");
+        let ticket = lab.unstored.as_mut().unwrap().pop().unwrap();
+        assert_eq!(lab.input(Input::Stored(ticket)), ["1 < done 7"], "{name}");
+    }
+    assert_eq!(lab.pending(&queue("R")), 3);
+}
+
+#[test]
+fn a_browser_sees_what_its_client_sent_before() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.unstored = Some(Vec::new());
+    lab.send(1, 1, queue("Q"));
+    let browser = ConsumerInfo { browser: true, ..consumer(1, 1, queue("Q")) };
+    assert!(lab.ask(1, browser).is_empty());
+    let ticket = lab.unstored.as_mut().unwrap().pop().unwrap();
+    let seen = lab.input(Input::Stored(ticket));
+    assert_eq!(seen, ["1 < done 7", "1 < 1.1 to c1:1:1", "1 < nothing to c1:1:1"]);
+}
+
+#[test]
+fn a_consumer_that_waits_for_the_store_is_refused_when_it_fails() {
+    let mut lab = Lab::stored();
+    lab.client(1);
+    lab.unstored = Some(Vec::new());
+    lab.send(1, 1, queue("Q"));
+    assert!(lab.consume(1, 1, queue("R")).is_empty());
+    let refused = lab.input(Input::StoreFailed("disk full".into()));
+    assert_eq!(refused, ["1 < refused 7 ResourceAllocationException"]);
+    let transient = Message { persistent: false, ..message(1, 2, queue("R")) };
+    assert!(lab.tell(1, transient).is_empty());
+    assert_eq!(lab.consume(1, 1, queue("R")), ["1 < done 7", "1 < 1.2 to c1:1:1"]);
 }
 
 #[test]
