@@ -53,6 +53,18 @@ async fn a_transaction_in_one_call_is_committed_or_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_message_of_a_transaction_that_is_over_is_sent_on_outside_of_it() {
+    let broker = start().await;
+    let connection = connect(&broker).await;
+    let (from, to) = (Queue::new("FROM"), Queue::new("TO"));
+    connection.transaction(async |tx| tx.producer(&from).await?.send("far").await).await.unwrap();
+    let session = connection.session().await.unwrap();
+    let came = receive(&mut session.consumer(&from).await.unwrap()).await.into_message();
+    session.producer(&to).await.unwrap().send(came).await.unwrap();
+    assert_eq!(text(&mut session.consumer(&to).await.unwrap()).await, "far");
+}
+
+#[tokio::test]
 async fn work_that_is_dropped_is_rolled_back_before_the_next() {
     let broker = start().await;
     let connection = connect(&broker).await;

@@ -149,13 +149,14 @@ impl BrokerCore {
 
     pub(super) fn send_in_transaction(
         &mut self,
-        mut message: Message,
+        message: Message,
         members: Vec<Destination>,
         connection: ConnectionKey,
         producer: ProducerId,
         sequence: Option<i64>,
     ) -> Result<(), BrokerError> {
-        let Some(id) = message.transaction_id.take() else { return Ok(()) };
+        // It stays in the message. Java: consumers see it as JMSXProducerTXID.
+        let Some(id) = message.transaction_id.clone() else { return Ok(()) };
         if self.memory.is_exhausted(0, usize::MAX) {
             let problem = "no memory is left for messages of transactions";
             return Err(BrokerError::new(ErrorKind::ResourceAllocation, problem));

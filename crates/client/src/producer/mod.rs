@@ -264,6 +264,8 @@ impl Sender {
         wire.producer_id = Some(self.id.clone());
         wire.message_id = Some(id.clone());
         wire.destination = Some(destination.clone());
+        // Of a message that was received: it is no part of that transaction, and has been nowhere yet.
+        (wire.transaction_id, wire.broker_path) = (None, None);
         stamp(&mut wire, time_to_live, options.disable_time_stamps_by_default);
         let size = window::size(&wire);
         let Some(work) = self.session.work() else {

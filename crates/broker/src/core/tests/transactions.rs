@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rewire_protocol::{LocalTransactionId, TransactionId, TransactionInfo, XaTransactionId};
 
+use super::subscription::Seen;
 use super::*;
 
 pub(super) fn local(link: u64, value: i64) -> TransactionId {
@@ -54,6 +55,16 @@ fn a_commit_sends_and_consumes_all() {
     assert_eq!((lab.in_flight(&queue("Q")), lab.core.memory_used()), (0, 1024));
     let again = lab.ask(1, step(&id, TransactionInfo::COMMIT_ONE_PHASE));
     assert_eq!(again, ["1 < refused 7 JMSException"]);
+}
+
+#[test]
+fn a_message_keeps_the_name_of_the_transaction_it_was_sent_in() {
+    let id = local(1, 1);
+    let mut lab = working(&id);
+    lab.ask(1, step(&id, TransactionInfo::COMMIT_ONE_PHASE));
+    let key = lab.core.destinations.find_queue(&queue("R")).unwrap();
+    let Seen::Here(_, sent) = &key.snapshot(&lab.core.subs)[0] else { panic!("it is in memory") };
+    assert_eq!(sent.message.transaction_id, Some(id));
 }
 
 #[test]
