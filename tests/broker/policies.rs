@@ -50,3 +50,36 @@ async fn what_a_user_may_not_do_is_said_in_activemqs_words() {
     connection.close().await.unwrap();
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn a_user_whose_password_is_a_hash_logs_in_and_nobody_else_does() {
+    const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZSBzYWx0IGZvciBpdA$ZUM+08e9Yi/+WC/ePRYu4ep5fXL7m2Ej1bOVPQ82PP8";
+    let settings = Settings::parse(
+        "broker.toml",
+        &format!(
+            "listen = 'tcp://127.0.0.1:0'\n[[user]]\nname = 'app'\npassword_hash = '{HASH}'\n"
+        ),
+    );
+    let broker = settings.unwrap().into_builder().start().await.unwrap();
+    let uri = format!("failover:({})", broker.uri());
+    for (user, password) in [("app", "Secret"), ("app", HASH), ("other", "secret")] {
+        let refused = rewire::Connection::builder(&uri).credentials(user, password).await;
+        assert_eq!(refused.unwrap_err().kind(), rewire::ErrorKind::Security, "{user} {password}");
+    }
+    let anonymous = rewire::Connection::builder(&uri).await.unwrap_err();
+    assert_eq!(anonymous.kind(), rewire::ErrorKind::Security);
+    let all: Vec<_> = (0..20)
+        .map(|_| {
+            let connection = rewire::Connection::builder(&uri).credentials("app", "secret");
+            tokio::spawn(async move { connection.await.unwrap() })
+        })
+        .collect();
+    for connection in all {
+        let connection = connection.await.unwrap();
+        let session = connection.session().await.unwrap();
+        let producer = session.producer(&Queue::new("Q")).await.unwrap();
+        producer.send(Message::text("in")).await.unwrap();
+        connection.close().await.unwrap();
+    }
+    broker.stop().await;
+}

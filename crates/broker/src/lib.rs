@@ -23,6 +23,7 @@ pub mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 
+pub use crate::core::PasswordHash;
 #[cfg(feature = "tokio")]
 pub use server::{Broker, BrokerBuilder, ClientAuth, ListenerConfig, ListenerTls, StartError};
 #[cfg(feature = "redb")]

@@ -153,6 +153,10 @@ pub(crate) struct BrokerArgs {
     /// can see it: a --config file keeps passwords better
     #[arg(long = "user", value_name = "U:PASSWORD")]
     pub(crate) users: Vec<Hidden>,
+    /// Print what a --config file may have as `password_hash` of a user, and end; the password is one line of
+    /// standard input
+    #[arg(long, exclusive = true)]
+    pub(crate) hash_password: bool,
     /// Show what the broker is doing at this address: a page, /metrics for Prometheus, /health
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) http: Option<String>,

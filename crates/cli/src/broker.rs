@@ -1,20 +1,26 @@
 //! `rewire broker`: a broker until a signal comes.
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 use rewire_broker::cluster::NetworkConnector;
 use rewire_broker::settings::{Settings, StoreSettings};
-use rewire_broker::{DiskStore, ListenerConfig, StartError};
+use rewire_broker::{DiskStore, ListenerConfig, PasswordHash, StartError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{BrokerArgs, Hidden};
-use crate::run::Failure;
+use crate::run::{Failure, complain};
 
 /// Where clients come in when nobody says.
 const DEFAULT_LISTEN: &str = "tcp://127.0.0.1:61616";
 
+/// Bytes of a password that is read.
+const MAX_PASSWORD: u64 = 64 << 10;
+
 /// Runs until SIGTERM or SIGINT, then stops in order.
 pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
+    if args.hash_password {
+        return hash_password();
+    }
     let settings = settings(args)?;
     let fail = |error: std::io::Error| Failure::failed(format!("no signal can be heard: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(fail)?;
@@ -49,6 +55,26 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Prints the hash of the password that stands in standard input.
+fn hash_password() -> Result<bool, Failure> {
+    let mut stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        complain("the password, which is shown, and Enter:");
+    }
+    let mut line = String::new();
+    let read = Read::take(&mut stdin, MAX_PASSWORD).read_line(&mut line);
+    read.map_err(|error| Failure::failed(format!("standard input: {error}")))?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::usage("--hash-password: give the password on standard input"));
+    }
+    let hash = PasswordHash::of(password)
+        .map_err(|problem| Failure::failed(format!("the password cannot be hashed: {problem}")))?;
+    let written = writeln!(std::io::stdout(), "{}", hash.as_str());
+    written.map_err(|error| Failure::failed(format!("standard output: {error}")))?;
+    Ok(true)
+}
+
 /// What the file says, and what the flags say instead.
 fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
     let mut settings = match &args.config {
@@ -57,6 +83,10 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
         }
         None => Settings::default(),
     };
+    for uri in &args.listen {
+        let checked = ListenerConfig::new(uri).check();
+        checked.map_err(|problem| Failure::usage(format!("--listen {uri}: {problem}")))?;
+    }
     if args.http.is_some() {
         settings.http = args.http;
     }
@@ -81,6 +111,7 @@ fn settings(args: BrokerArgs) -> Result<Settings, Failure> {
             .split_once(':')
             .filter(|(name, _)| !name.is_empty())
             .ok_or_else(|| Failure::usage("--user: give a name and a password: app:secret"))?;
+        settings.config.password_hashes.remove(name);
         settings.config.users.insert(name.to_owned(), password.to_owned());
     }
     let cluster = &mut settings.config.cluster;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -287,4 +287,50 @@ fn a_file_that_is_wrong_is_refused_with_the_place() {
         said.contains("broker.toml:2:1: there is no key `limit`: did you mean `limits`?"),
         "{said}"
     );
+}
+
+/// What `rewire broker --hash-password` makes of this input.
+fn hash(input: &str) -> Output {
+    let mut command = rewire();
+    command.args(["broker", "--hash-password"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_hash_of_a_password_lets_its_user_in_and_nobody_else() {
+    let (hash, other) = (hash("secret\n"), hash("secret"));
+    assert!(hash.status.success() && hash.stdout != other.stdout, "each has a salt of its own");
+    let hash = String::from_utf8(hash.stdout).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.toml");
+    let user = format!("[[user]]\nname = 'app'\npassword_hash = '{}'\n", hash.trim());
+    std::fs::write(&file, format!("memory = true\nlisten = 'tcp://127.0.0.1:0'\n{user}")).unwrap();
+    let broker = Broker::run(rewire().args(["broker", "--config"]).arg(&file));
+    let send = |password: &str| {
+        let mut command = rewire();
+        command.args([
+            "send",
+            &broker.uri,
+            "Q",
+            "hello",
+            "--user",
+            "app",
+            "--password-env",
+            "WORD",
+        ]);
+        command.env("WORD", password).output().unwrap().status.code()
+    };
+    assert_eq!((send("secret"), send("Secret"), send(hash.trim())), (Some(0), Some(1), Some(1)));
+}
+
+#[test]
+fn a_password_to_be_hashed_has_to_be_given_and_nothing_else() {
+    let none = hash("");
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert_eq!(none.status.code(), Some(2), "{said}");
+    assert!(said.contains("--hash-password: give the password on standard input"), "{said}");
+    let both = rewire().args(["broker", "--hash-password", "--memory"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
 }

@@ -50,6 +50,13 @@ fn what_is_missing_or_does_not_go_together_is_named() {
 }
 
 #[test]
+fn an_address_that_a_broker_cannot_listen_on_is_said_before_what_else_is_missing() {
+    fails(&["broker", "--listen", "tcp//x"], 2, &["--listen tcp//x", "tcp://host:port"]);
+    fails(&["broker", "--listen", "tcp://127.0.0.1:0", "--listen", "udp://x:1"], 2, &["udp://x:1"]);
+    fails(&["broker", "--listen", "tcp://127.0.0.1:0"], 2, &["--data", "--memory"]);
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_named_with_the_verb_that_looks_closer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());

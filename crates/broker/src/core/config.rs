@@ -16,8 +16,11 @@ pub struct BrokerConfig {
     pub name: String,
     /// The broker's id, different for each broker and each start.
     pub id: String,
-    /// Users with their passwords. Anybody may connect while there is none.
+    /// Users with their passwords. Anybody may connect while there is none here nor in `password_hashes`.
     pub users: BTreeMap<String, String>,
+    /// Users whose passwords are known only by their hashes; whoever owns the core checks them, and says so
+    /// with [`Input::Proven`](super::Input::Proven).
+    pub password_hashes: BTreeMap<String, PasswordHash>,
     /// The groups that users are in.
     pub groups: BTreeMap<String, BTreeSet<String>>,
     /// Whether who gives neither name nor password is let in all the same, as user `anonymous` of group
@@ -64,6 +67,7 @@ impl Default for BrokerConfig {
             name: "localhost".to_owned(),
             id: "ID:localhost".to_owned(),
             users: BTreeMap::new(),
+            password_hashes: BTreeMap::new(),
             groups: BTreeMap::from([(
                 "anonymous".to_owned(),
                 BTreeSet::from(["anonymous".to_owned()]),
@@ -86,12 +90,46 @@ impl Default for BrokerConfig {
     }
 }
 
+/// A password as it may stand in a file: it cannot be read from there. A text in PHC form
+/// (`$argon2id$v=19$m=19456,t=2,p=1$..`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A text that is one.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn from_checked(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash")
+    }
+}
+
+impl BrokerConfig {
+    /// Whether only those are let in who are known.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        !(self.users.is_empty() && self.password_hashes.is_empty())
+    }
+}
+
 impl fmt::Debug for BrokerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BrokerConfig")
             .field("name", &self.name)
             .field("id", &self.id)
             .field("users", &self.users.keys())
+            .field("password_hashes", &self.password_hashes.keys())
             .field("groups", &self.groups)
             .field("anonymous_access", &self.anonymous_access)
             .field("rights", &self.rights)

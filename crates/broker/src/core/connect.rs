@@ -60,7 +60,7 @@ impl BrokerCore {
         let Some(id) = info.connection_id.clone() else {
             return Err(BrokerError::jms("a connection without a name"));
         };
-        self.authenticate(&info)?;
+        self.authenticate(link, &info)?;
         #[cfg(feature = "testkit")]
         if self.drill.refuses_logins {
             let problem = "User name or password is invalid.";

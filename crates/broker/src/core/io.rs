@@ -48,6 +48,13 @@ pub enum Input {
         /// The name of the program: `ActiveMQ`, `Rewire`.
         provider: String,
     },
+    /// Who is at the other end of a link has the password of this user, which is known by its hash.
+    Proven {
+        /// Which.
+        link: LinkId,
+        /// Which user.
+        user: String,
+    },
     /// A broker that was dialled says who it is, or how it is now.
     Peer(BridgeId, Box<BrokerInfo>),
     /// The link to a broker that was dialled is over. It is dialled again.

@@ -62,7 +62,7 @@ use rewire_protocol::{Destination, Message, TransactionId};
 
 pub use self::audit::ProducerAudit;
 pub use self::census::{Census, ConnectionCensus};
-pub use self::config::{BrokerConfig, BrokerLimits};
+pub use self::config::{BrokerConfig, BrokerLimits, PasswordHash};
 pub(crate) use self::io::body_bytes;
 pub use self::io::{Dispatch, Event, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket};
 pub use self::policies::{
@@ -73,6 +73,8 @@ pub use self::report::{
     BrokerReport, ConnectionReport, Counts, DestinationReport, StoreReport, SubscriptionReport,
 };
 pub use self::rights::Right;
+#[cfg(feature = "tokio")]
+pub(crate) use self::rights::is_same_password;
 
 use self::audit::Departed;
 use self::destinations::Destinations;
@@ -200,6 +202,7 @@ impl BrokerCore {
         match input {
             Input::Opened { link, peer, url } => self.on_opened(link, peer, &url),
             Input::Introduced { link, provider } => self.on_introduced(link, &provider),
+            Input::Proven { link, user } => self.on_proven(link, user),
             Input::Peer(bridge, info) => self.on_dialed_peer(bridge, &info),
             Input::PeerLost(bridge) => self.on_dialed_peer_lost(bridge),
             Input::Received(link, command) => self.on_command(link, command),

@@ -17,6 +17,8 @@ pub(super) struct Link {
     /// Who is at the other end, for people.
     pub(super) peer: String,
     pub(super) connection: Option<ConnectionKey>,
+    /// The user whose password who is there was found to have.
+    pub(super) proven: Option<String>,
     /// What program it is that is at the other end is this broker's own client.
     pub(super) moves_in_order: bool,
     /// Where clients reach the broker that came to the same listener.
@@ -40,6 +42,7 @@ impl Link {
         Self {
             peer,
             connection: None,
+            proven: None,
             moves_in_order: false,
             url,
             broker: None,

@@ -7,6 +7,7 @@ use rewire_protocol::{ConnectionInfo, Destination};
 
 use super::BrokerCore;
 use super::error::{BrokerError, ErrorKind};
+use super::io::LinkId;
 use super::keys::ConnectionKey;
 use super::names;
 
@@ -95,9 +96,13 @@ impl fmt::Display for Operation {
 
 impl BrokerCore {
     /// Whether a client is who it says it is.
-    pub(super) fn authenticate(&self, info: &ConnectionInfo) -> Result<(), BrokerError> {
+    pub(super) fn authenticate(
+        &self,
+        link: LinkId,
+        info: &ConnectionInfo,
+    ) -> Result<(), BrokerError> {
         let gives_none = info.user_name.is_none() && info.password.is_none();
-        if self.config.users.is_empty() || self.config.anonymous_access && gives_none {
+        if !self.config.has_users() || self.config.anonymous_access && gives_none {
             return Ok(());
         }
         let user = info.user_name.as_ref().map(|user| user.to_str()).unwrap_or_default();
@@ -105,12 +110,26 @@ impl BrokerCore {
         let password = self.config.users.get(&*user);
         // Somebody unknown is compared as well, so that time does not tell who is known.
         let ours = password.map_or("", String::as_str);
-        if is_same_password(ours.as_bytes(), given.as_bytes()) & password.is_some() {
+        let is_same = is_same_password(ours.as_bytes(), given.as_bytes()) & password.is_some();
+        if is_same || self.is_proven(link, &user) {
             return Ok(());
         }
         let user = if info.user_name.is_some() { &*user } else { "null" };
         let problem = format!("User name [{user}] or password is invalid.");
         Err(BrokerError::new(ErrorKind::Security, problem))
+    }
+
+    /// Whether who is at a link was found to have the password of a user.
+    fn is_proven(&self, link: LinkId, user: &str) -> bool {
+        let proven = self.registry.links.get(&link).and_then(|link| link.proven.as_deref());
+        proven == Some(user) && self.config.password_hashes.contains_key(user)
+    }
+
+    /// Who is at a link was found to have the password of a user.
+    pub(super) fn on_proven(&mut self, link: LinkId, user: String) {
+        if let Some(entry) = self.registry.links.get_mut(&link) {
+            entry.proven = Some(user);
+        }
     }
 
     /// Whether a connection may do this with all of these, and make those that do not exist.
@@ -170,7 +189,7 @@ impl BrokerCore {
 }
 
 /// Compares without saying by its time how much is right.
-fn is_same_password(ours: &[u8], given: &[u8]) -> bool {
+pub(crate) fn is_same_password(ours: &[u8], given: &[u8]) -> bool {
     let differences = ours.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
     ours.len() == given.len() && differences == 0
 }

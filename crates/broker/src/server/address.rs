@@ -137,9 +137,12 @@ impl ListenerConfig {
         }
     }
 
-    /// What is wrong with it, if something is that can be told without a try.
-    #[cfg(feature = "settings")]
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Whether it can be listened on, as far as that can be told without a try.
+    ///
+    /// # Errors
+    ///
+    /// When something is wrong with the address, or with what is said of TLS: a sentence.
+    pub fn check(&self) -> Result<(), String> {
         match self.clone().resolve() {
             Err(StartError::Address { problem, .. }) => return Err(problem),
             Err(other) => return Err(other.to_string()),

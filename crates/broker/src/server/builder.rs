@@ -15,7 +15,7 @@ use super::tls::Tls;
 use super::writer::Writer;
 use super::{Broker, Clock, Mode};
 use crate::cluster::{Address, ClusterFilter, NetworkConnector};
-use crate::core::{BrokerConfig, BrokerCore};
+use crate::core::{BrokerConfig, BrokerCore, PasswordHash};
 use crate::store::{Recovered, Store, StoreError};
 
 /// Reports of all links that may wait for the owner.
@@ -117,6 +117,14 @@ impl BrokerBuilder {
     #[must_use]
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.config.users.insert(name.into(), password.into());
+        self
+    }
+
+    /// Lets this user in, whose password is known by its hash only. It is checked in threads of the
+    /// runtime, beside all else, and each password that was right once.
+    #[must_use]
+    pub fn user_with_hash(mut self, name: impl Into<String>, hash: PasswordHash) -> Self {
+        self.config.password_hashes.insert(name.into(), hash);
         self
     }
 
@@ -224,7 +232,7 @@ impl BrokerBuilder {
     ///
     /// Outside of a tokio runtime.
     pub async fn start(mut self) -> Result<Broker, StartError> {
-        if self.config.users.is_empty() && !self.config.rights.is_empty() {
+        if !self.config.has_users() && !self.config.rights.is_empty() {
             return Err(StartError::RightsWithoutUsers);
         }
         let (listeners, listening) = self.bind().await?;

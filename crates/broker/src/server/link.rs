@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::outbox::{Batch, Control, Outbox, Share};
 use super::owner::{Report, linger};
+use super::passwords::{Check, Gate};
 use super::{Mode, left, now, sleep_until};
 use crate::core::LinkId;
 
@@ -29,6 +30,7 @@ pub(super) struct LinkTask {
     pub(super) inbox: mpsc::Sender<Report>,
     pub(super) mode: watch::Receiver<Mode>,
     pub(super) share: Share,
+    pub(super) gate: Gate,
 }
 
 /// A link at work.
@@ -41,6 +43,10 @@ struct Link {
     unflushed: bool,
     /// What is to be reported to the owner; nothing more is read until it was.
     reports: VecDeque<Report>,
+    /// Whether the password of who introduces himself is right, while that is found out; what came is
+    /// reported when it was.
+    check: Check,
+    was_checked: bool,
     /// Bytes of batches that stand in the buffers, as the owner counts them.
     unreported: usize,
     /// From when the owner says what to send.
@@ -73,6 +79,7 @@ enum Happened {
     Flushed,
     Batch(Option<Batch>),
     Reported,
+    Checked(Option<String>),
     Steered,
     Timeout,
 }
@@ -97,6 +104,8 @@ impl LinkTask {
             written: 0,
             unflushed: false,
             reports: VecDeque::new(),
+            check: Check::new(),
+            was_checked: false,
             unreported: 0,
             batches: None,
             control: None,
@@ -161,6 +170,10 @@ impl Link {
                     Ok(())
                 }
                 Happened::Reported => Ok(()),
+                Happened::Checked(user) => {
+                    self.on_checked(user);
+                    Ok(())
+                }
                 Happened::Steered => {
                     let hang_up = self.control.as_ref().is_some_and(|c| c.borrow().hang_up);
                     if hang_up {
@@ -196,12 +209,18 @@ impl Link {
         let stalled = self.choked.map(|since| since + STALL);
         let due = [self.core.poll_timeout(), self.end, stalled].into_iter().flatten().min();
         let max_backlog = self.task.share.relieved();
-        let Self { task, core, out, written, unflushed, reports, batches, control, .. } = self;
+        let is_held =
+            !self.check.is_empty() && matches!(self.reports.front(), Some(Report::Received(..)));
+        let Self { task, core, out, written, unflushed, reports, batches, control, check, .. } =
+            self;
         let waiting = out.get(*written..).unwrap_or_default();
         tokio::select! {
             biased;
             () = left(&mut task.mode, |mode| mode != Mode::Kill) => Err(End::Killed),
-            permit = task.inbox.reserve(), if !reports.is_empty() => {
+            checked = check.join_next(), if !check.is_empty() => {
+                Ok(Happened::Checked(checked.and_then(Result::ok).flatten()))
+            }
+            permit = task.inbox.reserve(), if !reports.is_empty() && !is_held => {
                 let Ok(permit) = permit else { return Err(End::Killed) };
                 if let Some(report) = reports.pop_front() {
                     permit.send(report);
@@ -242,7 +261,13 @@ impl Link {
                 Ok(Some(LinkEvent::Command(mut command))) => {
                     match &mut command {
                         Command::Message(message) => detach(message),
-                        Command::ConnectionInfo(_) => self.core.allow_frames(usize::MAX),
+                        Command::ConnectionInfo(info) => {
+                            self.core.allow_frames(usize::MAX);
+                            // Once: each time costs more than most of what a stranger may ask for.
+                            if !std::mem::replace(&mut self.was_checked, true) {
+                                self.check = self.task.gate.check(info).unwrap_or_default();
+                            }
+                        }
                         _ => {}
                     }
                     commands.push(command);
@@ -266,6 +291,14 @@ impl Link {
             self.reports.push_back(Report::Received(self.task.id, commands));
         }
         read
+    }
+
+    /// It is known whether who introduces himself is that user: what he says is reported behind it.
+    fn on_checked(&mut self, user: Option<String>) {
+        let Some(user) = user else { return };
+        let is_said = |report: &Report| matches!(report, Report::Received(..));
+        let place = self.reports.iter().position(is_said).unwrap_or(0);
+        self.reports.insert(place, Report::Proven(self.task.id, user));
     }
 
     fn send(&mut self, batch: Batch) {

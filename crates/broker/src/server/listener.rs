@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::link::LinkTask;
 use super::outbox::Share;
 use super::owner::Report;
+use super::passwords::Gate;
 use super::tls::{Handshake, Tls};
 use super::{Mode, left, now, sleep_until};
 use crate::core::LinkId;
@@ -41,6 +42,7 @@ pub(super) struct Door {
     /// the core, and who has not introduced himself takes nobody's place.
     pub(super) limit: usize,
     pub(super) share: Share,
+    pub(super) gate: Gate,
 }
 
 /// Counts one socket for as long as it is open.
@@ -108,6 +110,7 @@ impl Listener {
                 inbox: door.inbox.clone(),
                 mode: door.mode.clone(),
                 share: door.share.clone(),
+                gate: door.gate.clone(),
             };
             tokio::spawn(async move {
                 match handshake {

@@ -17,6 +17,7 @@ mod link;
 mod listener;
 mod outbox;
 mod owner;
+mod passwords;
 #[cfg(feature = "testkit")]
 mod probe;
 #[cfg(feature = "tls")]

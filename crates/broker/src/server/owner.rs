@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::bridge::{Bridge, Orders, connection};
 use super::listener::{Door, Listener};
 use super::outbox::{Outbox, Share};
+use super::passwords::Gate;
 use super::writer::{Answer, Commit, Stored, Writer};
 use super::{Clock, Mode, Order, left, now, sleep_until};
 use crate::cluster::BridgeId;
@@ -30,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Report {
     /// Its handshake is done.
     Opened { link: LinkId, peer: String, url: String, provider: Option<String>, outbox: Outbox },
+    /// Who is there has the password of this user.
+    Proven(LinkId, String),
     /// Commands have come.
     Received(LinkId, Vec<Command>),
     /// So much of what it was to send is written.
@@ -118,6 +121,7 @@ impl Owner {
             open: Arc::new(AtomicUsize::new(0)),
             limit: limit.saturating_add((limit / 4).max(STRANGERS)),
             share: self.share.clone(),
+            gate: Gate::new(config),
         };
         let mut tasks = JoinSet::new();
         for bridge in self.bridges(config, &door.inbox) {
@@ -226,6 +230,7 @@ impl Owner {
                     self.hang_up(link);
                 }
             }
+            Report::Proven(link, user) => self.input(Input::Proven { link, user }),
             Report::Received(link, commands) => {
                 for command in commands {
                     #[cfg(feature = "testkit")]

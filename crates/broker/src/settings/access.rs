@@ -27,9 +27,27 @@ fn read_user(mut table: Table<'_>, config: &mut BrokerConfig) -> Result<(), Sett
     let name = table.need("name")?;
     let twice = name.error("is that of another user too");
     let name = name.text()?;
-    let password = table.need("password")?.text()?;
-    if config.users.insert(name.clone(), password).is_some() {
+    if config.users.contains_key(&name) || config.password_hashes.contains_key(&name) {
         return Err(twice);
+    }
+    match (table.take("password"), table.take("password_hash")) {
+        (Some(password), None) => {
+            config.users.insert(name.clone(), password.text()?);
+        }
+        (None, Some(hash)) => {
+            let wrong = |problem| hash.error(format!("of user {name:?} {problem}"));
+            let read = hash.as_text()?.parse().map_err(wrong)?;
+            config.password_hashes.insert(name.clone(), read);
+        }
+        (Some(_), Some(second)) => {
+            return Err(
+                second.error(format!("of user {name:?} is beside its `password`: one will do"))
+            );
+        }
+        (None, None) => {
+            let problem = format!("user {name:?} needs a `password`, or a `password_hash`");
+            return Err(table.error(problem));
+        }
     }
     if let Some(groups) = table.take("groups") {
         config.groups.insert(name, groups.texts()?.into_iter().collect());
@@ -38,13 +56,14 @@ fn read_user(mut table: Table<'_>, config: &mut BrokerConfig) -> Result<(), Sett
 }
 
 fn read_right(mut table: Table<'_>, config: &BrokerConfig) -> Result<Right, SettingsError> {
-    if config.users.is_empty() {
+    if !config.has_users() {
         return Err(table.error("a right needs a [[user]]: anybody could take any name"));
     }
     let mut right = Right::new(destination(&mut table)?);
     let known: BTreeSet<&str> = config
         .users
         .keys()
+        .chain(config.password_hashes.keys())
         .chain(config.groups.values().flatten())
         .map(String::as_str)
         .chain(["*", "anonymous"])

@@ -174,6 +174,13 @@ impl<'t> Value<'t> {
         }
     }
 
+    pub(super) fn as_text(&self) -> Result<&str, SettingsError> {
+        match &self.value {
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.wrong("a text")),
+        }
+    }
+
     /// One of some words.
     pub(super) fn one_of<T: Copy>(self, words: &[(&str, T)]) -> Result<T, SettingsError> {
         let DeValue::String(given) = &self.value else { return Err(self.wrong("a text")) };

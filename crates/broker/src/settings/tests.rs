@@ -23,7 +23,7 @@ fn the_example_in_the_documentation_is_read() {
     let settings = Settings::parse("docs/broker.toml", text).unwrap();
     assert_eq!(settings.config.name, "orders-1");
     assert_eq!(settings.store, Some(StoreSettings::Folder("docs/data".into())));
-    assert_eq!(settings.config.users.len(), 2);
+    assert_eq!((settings.config.users.len(), settings.config.password_hashes.len()), (1, 1));
     assert_eq!(settings.config.cluster.connectors.len(), 1);
     assert_eq!(settings.http.as_deref(), Some("127.0.0.1:8161"));
 }
@@ -32,7 +32,9 @@ fn the_example_in_the_documentation_is_read() {
 fn fingerprint(settings: &Settings) -> String {
     let connectors = &settings.config.cluster.connectors;
     let passwords: Vec<_> = connectors.iter().map(|own| &own.password).collect();
-    format!("{settings:?} {:?} {passwords:?}", settings.config.users)
+    let hashes = settings.config.password_hashes.iter();
+    let hashes: Vec<_> = hashes.map(|(name, hash)| (name, hash.as_str())).collect();
+    format!("{settings:?} {:?} {hashes:?} {passwords:?}", settings.config.users)
 }
 
 /// Another value in place of this one.
@@ -339,4 +341,30 @@ fn the_owners_of_groups_are_kept_as_activemq_writes_it() {
     ] {
         assert_eq!(of(text), expected, "{text}");
     }
+}
+
+#[test]
+fn a_password_may_be_a_hash_and_what_is_wrong_with_it_names_the_user() {
+    const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZSBzYWx0IGZvciBpdA$ZUM+08e9Yi/+WC/ePRYu4ep5fXL7m2Ej1bOVPQ82PP8";
+    let of = |keys: &str| format!("[[user]]\nname = 'app'\n{keys}");
+    let settings = read(&of(&format!("password_hash = '{HASH}'\ngroups = 'g'")));
+    assert_eq!(settings.config.password_hashes["app"].as_str(), HASH);
+    assert!(settings.config.users.is_empty() && !format!("{settings:?}").contains("argon2id"));
+    let right = "\n[[right]]\nqueue = 'A'\nread = 'app'";
+    assert_eq!(read(&of(&format!("passwordHash = '{HASH}'{right}"))).config.rights.len(), 1);
+    for (keys, expected) in [
+        ("", "1:1: user \"app\" needs a `password`, or a `password_hash`"),
+        (
+            "password = 'p'\npassword_hash = 'secret'",
+            "4:17: `password_hash` of user \"app\" is beside its `password`: one will do",
+        ),
+        ("password_hash = 'secret'", "3:17: `password_hash` of user \"app\" has to be like"),
+        ("password_hash = 5", "3:17: `password_hash` has to be a text, and is a whole number"),
+    ] {
+        let said = error(&of(keys));
+        assert!(said.starts_with(&format!("b.toml:{expected}")), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+    let both = format!("{}\n{}", of("password = 'p'"), of(&format!("password_hash = '{HASH}'")));
+    assert_eq!(error(&both), "b.toml:5:8: `name` is that of another user too");
 }

@@ -178,3 +178,26 @@ fn a_connection_is_taken_over_only_by_its_own_user() {
     let client_id = Some("client1".into());
     assert!(lab.ask(10, ConnectionInfo { client_id, ..own }).contains(&done(10)));
 }
+
+#[test]
+fn who_is_known_by_a_hash_is_let_in_once_it_is_said_that_the_password_is_right() {
+    let mut lab = Lab::with(|config| {
+        let hash = PasswordHash::from_checked("$argon2id$".to_owned());
+        config.password_hashes.insert("shop".to_owned(), hash);
+        config.users.insert("plain".to_owned(), "text".to_owned());
+    });
+    let prove = |lab: &mut Lab, link, user: &str| {
+        let (link, user) = (LinkId(link), user.to_owned());
+        lab.input(Input::Proven { link, user })
+    };
+    (1..=5).for_each(|link| drop(lab.open(link)));
+    assert_eq!(lab.ask(1, login(1, "shop", "secret")), refused(1), "nobody has said so");
+    prove(&mut lab, 2, "shop");
+    assert_eq!(lab.ask(3, login(3, "shop", "secret")), refused(3), "it was said of another link");
+    assert_eq!(lab.ask(2, login(2, "shop", "secret"))[0], done(2));
+    prove(&mut lab, 4, "plain");
+    assert_eq!(lab.ask(4, login(4, "plain", "wrong")), refused(4), "there is no hash of it");
+    assert_eq!(lab.ask(5, login(5, "plain", "text"))[0], done(5));
+    lab.open(6);
+    assert_eq!(lab.ask(6, info(6)), refused(6), "there are users");
+}
