@@ -4,6 +4,7 @@
 //! is read again. Nothing is decided about a message by its stub but that it has expired.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::iter;
 use std::sync::Arc;
 
 use rewire_protocol::Message;
@@ -12,24 +13,30 @@ use super::memory::Memory;
 use super::reference::{Reference, SEQUENCES};
 use crate::store::StoredMessage;
 
-/// What a stub counts against the limit of all memory.
-pub(super) const STUB: usize = 64;
+/// What a stub counts against the limit of all memory: about what it takes, with its share of a tree.
+pub(super) const STUB: usize = 32;
 /// Reading is asked for in parts of a page, so that a page is there while the next part is read.
 const PARTS: usize = 4;
 
 /// A stored message that is not in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stub {
-    expiration: i64,
     /// What it counts when it is in memory.
     size: u32,
+    rare: Rare,
+}
+
+/// What most messages have not: kept apart, so that there may be millions of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    expiration: i64,
     redeliveries: i32,
 }
 
 /// A message that waits.
-#[derive(Clone, Debug)]
-pub(super) enum Entry {
-    Here(Reference),
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Entry<'p> {
+    Here(&'p Reference),
     /// Only the store has it.
     There(Stub),
 }
@@ -65,11 +72,15 @@ pub(super) struct Read {
 
 #[derive(Debug)]
 pub(super) struct Pages {
-    entries: BTreeMap<u64, Entry>,
-    /// Places of stored messages that are in memory.
-    here: BTreeSet<u64>,
-    here_bytes: usize,
-    stubs: usize,
+    /// What is in memory.
+    here: BTreeMap<u64, Reference>,
+    /// Places of stored messages among it.
+    kept: BTreeSet<u64>,
+    kept_bytes: usize,
+    /// What is not, by what it will count.
+    there: BTreeMap<u64, u32>,
+    /// Of those that have any.
+    rare: BTreeMap<u64, Rare>,
     /// Bytes of stored messages that are kept in memory.
     limit: usize,
     /// What each counts beside its body and properties.
@@ -98,10 +109,11 @@ impl Account<'_> {
 impl Pages {
     pub(super) fn new(limit: usize, least: u16) -> Self {
         Self {
-            entries: BTreeMap::new(),
-            here: BTreeSet::new(),
-            here_bytes: 0,
-            stubs: 0,
+            here: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            kept_bytes: 0,
+            there: BTreeMap::new(),
+            rare: BTreeMap::new(),
             limit,
             least,
             can_expire: false,
@@ -111,21 +123,52 @@ impl Pages {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.here.len() + self.there.len()
     }
 
     /// What those that are not in memory count against the limit of all.
-    pub(super) const fn stub_bytes(&self) -> usize {
-        self.stubs * STUB
+    pub(super) fn stub_bytes(&self) -> usize {
+        self.there.len() * STUB
     }
 
     /// The first message at this place or behind it.
-    pub(super) fn first(&self, from: u64) -> Option<(u64, &Entry)> {
-        self.entries.range(from..).next().map(|(place, entry)| (*place, entry))
+    pub(super) fn first(&self, from: u64) -> Option<(u64, Entry<'_>)> {
+        self.range(from).next()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        self.entries.iter().map(|(place, entry)| (*place, entry))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, Entry<'_>)> {
+        self.range(0)
+    }
+
+    /// What is in memory and what is not, in one order.
+    fn range(&self, from: u64) -> impl Iterator<Item = (u64, Entry<'_>)> {
+        let mut here = self.here.range(from..).peekable();
+        let mut there = self.there.range(from..).peekable();
+        iter::from_fn(move || {
+            let next = here.peek().map(|(place, _)| **place);
+            if let Some((place, size)) =
+                there.next_if(|(place, _)| next.is_none_or(|n| **place < n))
+            {
+                return Some((*place, Entry::There(self.stub(*place, *size))));
+            }
+            here.next().map(|(place, reference)| (*place, Entry::Here(reference)))
+        })
+    }
+
+    fn stub(&self, place: u64, size: u32) -> Stub {
+        Stub { size, rare: self.rare.get(&place).copied().unwrap_or_default() }
+    }
+
+    fn put_stub(&mut self, place: u64, stub: Stub) {
+        self.there.insert(place, stub.size);
+        if stub.rare != Rare::default() {
+            self.rare.insert(place, stub.rare);
+        }
+    }
+
+    fn take_stub(&mut self, place: u64) -> Option<Stub> {
+        let size = self.there.remove(&place)?;
+        Some(Stub { size, rare: self.rare.remove(&place).unwrap_or_default() })
     }
 
     /// A message is to wait here. It stays in memory if the store has not got it, or it is soon to go.
@@ -133,40 +176,32 @@ impl Pages {
         self.can_expire |= reference.message.expiration > 0;
         let size = reference.size();
         if !reference.stored {
-            self.entries.insert(place, Entry::Here(reference));
+            self.here.insert(place, reference);
             return;
         }
-        let is_next = self.stubs == 0 || self.here.last().is_some_and(|last| place < *last);
-        let has_room = self.here_bytes + size <= self.limit && !account.memory.is_pressed();
+        let is_next = self.there.is_empty() || self.kept.last().is_some_and(|last| place < *last);
+        let has_room = self.kept_bytes + size <= self.limit && !account.memory.is_pressed();
         if is_next && has_room {
             self.keep(place, reference);
         } else {
             account.page_out(size);
-            self.entries.insert(place, Entry::There(Stub::of(&reference)));
-            self.stubs += 1;
+            self.put_stub(place, Stub::of(&reference));
         }
     }
 
     fn keep(&mut self, place: u64, reference: Reference) {
-        self.here.insert(place);
-        self.here_bytes += reference.size();
-        self.entries.insert(place, Entry::Here(reference));
+        self.kept.insert(place);
+        self.kept_bytes += reference.size();
+        self.here.insert(place, reference);
     }
 
     /// Takes a message out that is in memory.
     pub(super) fn take(&mut self, place: u64) -> Option<Reference> {
-        match self.entries.remove(&place)? {
-            Entry::Here(reference) => {
-                if self.here.remove(&place) {
-                    self.here_bytes -= reference.size();
-                }
-                Some(reference)
-            }
-            there @ Entry::There(_) => {
-                self.entries.insert(place, there);
-                None
-            }
+        let reference = self.here.remove(&place)?;
+        if self.kept.remove(&place) {
+            self.kept_bytes -= reference.size();
         }
+        Some(reference)
     }
 
     /// Starts with what a store held.
@@ -176,13 +211,15 @@ impl Pages {
         account: &mut Account<'_>,
     ) {
         // All at once: a tree that is built of sorted entries has full nodes.
-        self.entries = stored
-            .map(|(place, stored)| {
-                self.can_expire |= stored.expiration > 0;
-                (place, Entry::There(Stub::stored(&stored, self.least)))
-            })
-            .collect();
-        self.stubs = self.entries.len();
+        let sizes = stored.map(|(place, stored)| {
+            let Stub { size, rare } = Stub::stored(&stored, self.least);
+            if rare != Rare::default() {
+                self.rare.insert(place, rare);
+            }
+            (place, size)
+        });
+        self.there = sizes.collect();
+        self.can_expire = !self.rare.is_empty();
         account.memory.take(self.stub_bytes());
     }
 
@@ -193,9 +230,7 @@ impl Pages {
         message: Arc<Message>,
         mut account: Account<'_>,
     ) -> Option<Reference> {
-        let Some(Entry::There(_)) = self.entries.get(&place) else { return None };
-        self.entries.remove(&place);
-        self.stubs -= 1;
+        self.take_stub(place)?;
         let reference = Reference::new(message, place & SEQUENCES, true).at_least(self.least);
         account.page_in(reference.size());
         Some(reference)
@@ -230,26 +265,32 @@ impl Pages {
 
     /// What of a wish is read at once.
     fn part(&self, want: Want) -> Vec<u64> {
+        if let Some(at) = want.expired_at {
+            let rare = self.rare.range(want.from..).filter(|(_, rare)| rare.is_expired(at));
+            return self.fill(rare.map(|(place, _)| *place));
+        }
+        if !self.there.contains_key(&want.from) {
+            // It was read for somebody else.
+            return Vec::new();
+        }
+        self.fill(self.there.range(want.from..).map(|(place, _)| *place))
+    }
+
+    /// As many of these as are a part of a page; one in any case, however large it is.
+    fn fill(&self, candidates: impl Iterator<Item = u64>) -> Vec<u64> {
         let mut room = self.limit / PARTS;
         let mut places = Vec::new();
-        if want.expired_at.is_none()
-            && !matches!(self.entries.get(&want.from), Some(Entry::There(_)))
-        {
-            // It was read for somebody else.
-            return places;
-        }
-        for (place, entry) in self.entries.range(want.from..) {
-            let Entry::There(stub) = entry else { continue };
-            if want.expired_at.is_some_and(|at| !stub.is_expired(at)) {
+        for place in candidates {
+            let Some(size) =
+                self.there.get(&place).copied().and_then(|size| usize::try_from(size).ok())
+            else {
                 continue;
-            }
-            // One in any case, however large it is.
-            let size = stub.size();
+            };
             if !places.is_empty() && size > room {
                 break;
             }
             room = room.saturating_sub(size);
-            places.push(*place);
+            places.push(place);
         }
         places
     }
@@ -265,10 +306,8 @@ impl Pages {
         self.make_room(account);
         read.found_all = places.len() == messages.len();
         for (place, message) in places.iter().zip(messages) {
-            let Some(Entry::There(stub)) = self.entries.get(place).cloned() else { continue };
-            self.stubs -= 1;
+            let Some(stub) = self.take_stub(*place) else { continue };
             let Some(message) = message else {
-                self.entries.remove(place);
                 account.memory.free(STUB);
                 read.found_all = false;
                 continue;
@@ -276,10 +315,9 @@ impl Pages {
             let mut reference =
                 Reference::new(message, place & SEQUENCES, true).at_least(self.least);
             // The store may know of a delivery before the broker was started.
-            reference.redeliveries = reference.redeliveries.max(stub.redeliveries);
+            reference.redeliveries = reference.redeliveries.max(stub.rare.redeliveries);
             account.page_in(reference.size());
             if want.expired_at.is_some() {
-                self.entries.remove(place);
                 read.expired.push(reference);
             } else {
                 self.keep(*place, reference);
@@ -294,14 +332,12 @@ impl Pages {
     /// Lets go of what is read again when its turn comes: the last first.
     fn make_room(&mut self, account: &mut Account<'_>) {
         let limit = if account.memory.is_pressed() { 0 } else { self.limit };
-        while self.here_bytes > limit {
-            let Some(place) = self.here.pop_last() else { return };
-            let Some(Entry::Here(reference)) = self.entries.get(&place) else { continue };
+        while self.kept_bytes > limit {
+            let Some(place) = self.kept.pop_last() else { return };
+            let Some(reference) = self.here.remove(&place) else { continue };
             let size = reference.size();
-            let stub = Entry::There(Stub::of(reference));
-            self.entries.insert(place, stub);
-            self.here_bytes -= size;
-            self.stubs += 1;
+            self.put_stub(place, Stub::of(&reference));
+            self.kept_bytes -= size;
             account.page_out(size);
         }
     }
@@ -311,23 +347,16 @@ impl Pages {
         if !self.can_expire {
             return Vec::new();
         }
-        self.can_expire = false;
-        let (mut expired, mut first) = (Vec::new(), None);
-        for (place, entry) in &self.entries {
-            let (expiration, is_here) = match entry {
-                Entry::Here(reference) => (reference.message.expiration, true),
-                Entry::There(stub) => (stub.expiration, false),
-            };
-            self.can_expire |= expiration > 0;
-            if expiration > 0 && expiration <= unix_ms {
-                if is_here {
-                    expired.push(*place);
-                } else {
-                    first = first.or(Some(*place));
-                }
+        self.can_expire = self.rare.values().any(|rare| rare.expiration > 0);
+        let mut expired = Vec::new();
+        for (place, reference) in &self.here {
+            self.can_expire |= reference.message.expiration > 0;
+            if reference.is_expired(unix_ms) {
+                expired.push(*place);
             }
         }
-        if let Some(from) = first {
+        let first = self.rare.iter().find(|(_, rare)| rare.is_expired(unix_ms));
+        if let Some(from) = first.map(|(place, _)| *place) {
             self.ask(Want { from, expired_at: Some(unix_ms) });
         }
         expired.into_iter().filter_map(|place| self.take(place)).collect()
@@ -338,20 +367,22 @@ impl Stub {
     fn of(reference: &Reference) -> Self {
         let size = u32::try_from(reference.size()).unwrap_or(u32::MAX);
         let (expiration, redeliveries) = (reference.message.expiration, reference.redeliveries);
-        Self { expiration, size, redeliveries }
+        Self { size, rare: Rare { expiration, redeliveries } }
     }
 
     fn stored(stored: &StoredMessage, least: u16) -> Self {
         let size = usize::from(least).saturating_add(stored.bytes);
         let size = u32::try_from(size).unwrap_or(u32::MAX);
-        Self { expiration: stored.expiration, size, redeliveries: 0 }
+        Self { size, rare: Rare { expiration: stored.expiration, redeliveries: 0 } }
     }
 
     /// What it will count when it is read.
     pub(super) fn size(self) -> usize {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
+}
 
+impl Rare {
     const fn is_expired(self, unix_ms: i64) -> bool {
         self.expiration > 0 && self.expiration <= unix_ms
     }
@@ -360,22 +391,19 @@ impl Stub {
 #[cfg(test)]
 impl Pages {
     pub(super) fn check(&self) -> (usize, usize) {
-        let (mut bytes, mut stored, mut stubs, mut here_bytes) = (0, 0, 0, 0);
-        for (place, entry) in &self.entries {
-            match entry {
-                Entry::Here(reference) => {
-                    bytes += reference.size();
-                    if reference.stored {
-                        stored += 1;
-                        here_bytes += reference.size();
-                    }
-                    assert_eq!(self.here.contains(place), reference.stored);
-                }
-                Entry::There(_) => (stubs, stored) = (stubs + 1, stored + 1),
+        let (mut bytes, mut stored, mut kept_bytes) = (0, self.there.len(), 0);
+        for (place, reference) in &self.here {
+            bytes += reference.size();
+            if reference.stored {
+                stored += 1;
+                kept_bytes += reference.size();
             }
+            assert_eq!(self.kept.contains(place), reference.stored);
+            assert!(!self.there.contains_key(place), "{place} is here and there");
         }
-        assert_eq!((self.stubs, self.here_bytes), (stubs, here_bytes));
-        assert!(self.here.iter().all(|place| self.entries.contains_key(place)));
+        assert_eq!(self.kept_bytes, kept_bytes);
+        assert!(self.kept.iter().all(|place| self.here.contains_key(place)));
+        assert!(self.rare.keys().all(|place| self.there.contains_key(place)));
         (bytes, stored)
     }
 
@@ -384,16 +412,26 @@ impl Pages {
     }
 
     pub(super) const fn in_memory(&self) -> usize {
-        self.here_bytes
+        self.kept_bytes
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Entry;
+    use super::*;
 
     #[test]
-    fn a_million_messages_that_are_not_in_memory_take_tens_of_megabytes() {
-        assert!(size_of::<(u64, Entry)>() <= 32, "{}", size_of::<(u64, Entry)>());
+    fn most_messages_that_are_not_in_memory_take_a_few_bytes_each() {
+        let mut memory = Memory::new(usize::MAX, usize::MAX);
+        let mut bytes = 0;
+        let mut pages = Pages::new(1 << 20, 1024);
+        let stored = (1..=1000).map(|sequence| {
+            let expiration = i64::from(sequence == 500);
+            (sequence, StoredMessage { sequence, priority: 4, expiration, bytes: 1 << 10 })
+        });
+        pages.recover(stored, &mut Account { bytes: &mut bytes, memory: &mut memory });
+        assert_eq!((pages.len(), pages.rare.len(), bytes), (1000, 1, 0));
+        assert!(size_of_val(&(0_u64, 0_u32)) <= STUB);
+        assert_eq!(memory.used(), 1000 * STUB);
     }
 }

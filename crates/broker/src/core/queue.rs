@@ -521,7 +521,7 @@ impl Queue {
             .chain(self.pages.iter().map(|(place, entry)| {
                 let seen = match entry {
                     Entry::Here(reference) => Seen::Here(None, reference.clone()),
-                    Entry::There(stub) => Seen::There(self.key, place, *stub),
+                    Entry::There(stub) => Seen::There(self.key, place, stub),
                 };
                 (place, seen)
             }))

@@ -10,8 +10,8 @@ use super::now;
 use crate::core::{LoadId, Ticket};
 use crate::store::{Loaded, Place, Store, StoreError, StoreWrite};
 
-/// Groups that may wait for the store: one is made up while another is written.
-const GROUPS: usize = 1;
+/// Groups that may wait for the store. It takes all that wait as one.
+const GROUPS: usize = 16;
 
 /// All that waited for the store when it was handed over.
 #[derive(Debug, Default)]
@@ -43,6 +43,34 @@ impl Group {
     const fn is_empty(&self) -> bool {
         self.loads.is_empty() && self.writes.is_empty()
     }
+
+    /// Another group comes behind this one.
+    fn join(&mut self, mut other: Self) {
+        self.loads.append(&mut other.loads);
+        self.writes.append(&mut other.writes);
+        self.last = other.last.or(self.last);
+    }
+}
+
+/// All that waits, as one group; none when there will be no more, or the store has failed.
+fn next(
+    groups: &std_mpsc::Receiver<Group>,
+    store: &mut dyn Store,
+    answer: &mpsc::Sender<Stored>,
+) -> Option<Group> {
+    let mut group = match groups.try_recv() {
+        Ok(group) => group,
+        Err(std_mpsc::TryRecvError::Disconnected) => return None,
+        Err(std_mpsc::TryRecvError::Empty) => {
+            if let Err(error) = store.tidy() {
+                let _ = answer.blocking_send(Err(error));
+                return None;
+            }
+            groups.recv().ok()?
+        }
+    };
+    groups.try_iter().for_each(|other| group.join(other));
+    Some(group)
 }
 
 /// Reads and writes a group.
@@ -87,7 +115,7 @@ impl Writer {
         // As many answers as there are groups, one of them in the making, and two for each.
         let (answer, stored) = mpsc::channel(2 * (GROUPS + 2));
         let work = move || {
-            while let Ok(group) = to_write.recv() {
+            while let Some(group) = next(&to_write, &mut *store, &answer) {
                 let done = obey(&mut *store, group, &answer);
                 let has_failed = done.is_err();
                 if answer.blocking_send(done).is_err() || has_failed {

@@ -42,8 +42,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Command> {
     command.ok_or_else(|| broken("a record"))
 }
 
-/// What a message's record begins with, so that a broker need not read more of it when it starts: its priority,
-/// when it expires, and bytes of its body and properties. Then comes the checksum of the rest.
+/// What a message's record begins with, which a table of its own has as well: its priority, when it expires, and
+/// bytes of its body and properties. Then comes the checksum of the rest.
 const HEAD: usize = 1 + 8 + 8;
 const CHECKSUM: usize = 4;
 
@@ -58,6 +58,11 @@ pub(super) fn encode_message(message: &Message) -> Result<Vec<u8>> {
     record.extend(crc32fast::hash(&rest).to_be_bytes());
     record.extend(rest);
     Ok(record)
+}
+
+/// The beginning of a record.
+pub(super) fn head(record: &[u8]) -> Result<&[u8]> {
+    record.get(..HEAD).ok_or_else(|| broken("the beginning of a message"))
 }
 
 /// What the beginning of a record says.

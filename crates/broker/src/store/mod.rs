@@ -149,6 +149,15 @@ pub trait Store: Send + 'static {
     /// When they may not be safe. The store is not used any more.
     fn write(&mut self, batches: Vec<Vec<StoreWrite>>) -> Result<(), StoreError>;
 
+    /// Puts in order what was put off. Called when there is nothing to read or write.
+    ///
+    /// # Errors
+    ///
+    /// When what was written may not be safe. The store is not used any more.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Reads the messages of a place with these numbers. What was written before is seen.
     ///
     /// # Errors
