@@ -1,5 +1,6 @@
 //! Consumers that ask for each message, and those whose window changes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rewire_protocol::{ConsumerControl, MessagePull};
@@ -7,6 +8,7 @@ use rewire_protocol::{ConsumerControl, MessagePull};
 use super::error::BrokerError;
 use super::io::LinkId;
 use super::keys::SubKey;
+use super::names;
 use super::subscription::{Gaze, Seen, Until, Window};
 use super::timers::Timer;
 use super::{BrokerCore, Desk, after};
@@ -69,40 +71,11 @@ impl BrokerCore {
 
     /// Sends a consumer what waits for it, as long as it has room.
     pub(super) fn pump(&mut self, key: SubKey) {
+        if !self.pump_stream(key) {
+            return self.read_for_browser(key);
+        }
         let Self { subs, outputs, destinations, memory, loads, expired, marked, now, .. } = self;
         let Some(sub) = subs.get_mut(&key) else { return };
-        while sub.has_room()
-            && let Some(seen) = sub.stream.pending.pop_front()
-        {
-            let (topic, reference) = match seen {
-                Seen::Here(topic, reference) => (topic, reference),
-                there @ Seen::There(..) => {
-                    sub.stream.pending.push_front(there);
-                    return self.read_for_browser(key);
-                }
-            };
-            if let Some(topic) = topic {
-                let size = reference.size();
-                memory.free(size);
-                let is_expired = reference.is_expired(now.unix_ms);
-                if let Some(topic) = destinations.topic(topic) {
-                    topic.bytes = topic.bytes.saturating_sub(size);
-                    topic.counts.expired += u64::from(is_expired);
-                    topic.counts.dequeued += u64::from(!is_expired);
-                }
-                if is_expired {
-                    continue;
-                }
-            }
-            sub.dispatch_once(&reference, outputs);
-            if topic.is_none() {
-                sub.stream.note_browsed();
-            }
-        }
-        if sub.stream.ends && sub.stream.pending.is_empty() {
-            sub.stream.ends = false;
-            sub.dispatch_nothing(outputs);
-        }
         // Each queue in its turn, so that none starves behind another.
         let count = sub.seats.len();
         sub.next_seat = if count == 0 { 0 } else { (sub.next_seat + 1) % count };
@@ -118,6 +91,57 @@ impl BrokerCore {
                 queue.pull(key, &mut Desk { subs, outputs, expired, marked, memory, loads, now });
             }
         }
+    }
+
+    /// Sends a consumer what waits for it of topics, or of a queue that it browses. Whether nothing has to
+    /// be read before there can be more.
+    fn pump_stream(&mut self, key: SubKey) -> bool {
+        let Self { subs, outputs, destinations, memory, now, .. } = self;
+        let Some(sub) = subs.get_mut(&key) else { return true };
+        let mut late = Vec::new();
+        while sub.has_room()
+            && let Some(seen) = sub.stream.pending.pop_front()
+        {
+            let (topic, reference) = match seen {
+                Seen::Here(topic, reference) => (topic, reference),
+                there @ Seen::There(..) => {
+                    sub.stream.pending.push_front(there);
+                    return false;
+                }
+            };
+            if let Some(of) = topic {
+                let size = reference.size();
+                memory.free(size);
+                let is_expired = reference.is_expired(now.unix_ms);
+                if let Some(topic) = destinations.topic(of) {
+                    topic.bytes = topic.bytes.saturating_sub(size);
+                    topic.counts.expired += u64::from(is_expired);
+                    topic.counts.dequeued += u64::from(!is_expired);
+                }
+                if is_expired {
+                    sub.stream.discarded += 1;
+                    late.push((of, reference, sub.stream.discarded));
+                    continue;
+                }
+            }
+            sub.dispatch_once(&reference, outputs);
+            if topic.is_none() {
+                sub.stream.note_browsed();
+            }
+        }
+        if sub.stream.ends && sub.stream.pending.is_empty() {
+            sub.stream.ends = false;
+            sub.dispatch_nothing(outputs);
+        }
+        for (topic, reference, count) in late {
+            let Some(topic) = self.destinations.topic(topic) else { continue };
+            let (policy, destination) = (Arc::clone(&topic.policy), topic.destination.clone());
+            // Java: it was discarded, as what does not fit.
+            if policy.advisory_for_discarding_messages && !names::is_advisory(&destination) {
+                self.advise_discarded(&destination, key, &reference.message, count, &policy);
+            }
+        }
+        true
     }
 
     /// A link has too much to write, or no more.

@@ -176,6 +176,20 @@ fn all_subscribers_get_what_was_before_where_the_policy_says_so() {
 }
 
 #[test]
+fn a_subscriber_that_comes_to_a_message_too_late_is_told_of() {
+    let mut lab = lab(topic("T"), |policy| policy.advisory_for_discarding_messages = true);
+    lab.consume(1, 1, topic("ActiveMQ.Advisory.MessageDiscarded.>"));
+    lab.ask(2, ConsumerInfo { prefetch_size: 1, ..consumer(2, 1, topic("T")) });
+    for (n, expiration) in [(1, 0), (2, 1_000_010), (3, 0)] {
+        lab.tell(1, Message { expiration, ..message(1, n, topic("T")) });
+    }
+    lab.wait(Duration::from_millis(20));
+    let discarded = "1 < MessageDiscarded.Topic.T: ActiveMQMessage to c1:1:1";
+    let rest = lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1");
+    assert_eq!(rest, ["2 < 1.3 to c2:1:1", discarded]);
+}
+
+#[test]
 fn a_slow_subscriber_keeps_as_many_messages_as_the_policy_says_and_it_is_told() {
     let mut lab = lab(topic("T"), |policy| {
         policy.pending_message_limit_strategy = PendingMessageLimitStrategy::Constant(3);
