@@ -86,7 +86,7 @@ impl App {
         let connection = ConnectionId::new(connection_name(client));
         Self {
             client,
-            transacted: Transacted::new(connection.clone(), work.transacted),
+            transacted: Transacted::new(connection.clone(), work.transacted, work.large),
             connection,
             work,
             heal_at,

@@ -214,7 +214,8 @@ impl Client {
                     let unsendable = RequestError::Unsendable(too_large());
                     let outcome = if is_sendable { Ok(done.into()) } else { Err(unsendable) };
                     self.complete(ctx, request, &outcome);
-                } else if !is_sendable {
+                }
+                if !is_sendable {
                     return Some(Input::Unsendable(link, number, too_large()));
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::RngExt;
 use rewire_failover::RequestError;
 use rewire_failover::core::Completion;
@@ -26,6 +27,8 @@ pub(crate) struct Transacted {
     connection: ConnectionId,
     /// The time between two steps, on average; zero without transactions.
     pub(crate) pace: Duration,
+    /// The share of messages that are larger than some brokers take.
+    large: f64,
     /// The one that is open, or ending.
     open: Option<Open>,
     last: i64,
@@ -45,8 +48,8 @@ struct Open {
 }
 
 impl Transacted {
-    pub(crate) const fn new(connection: ConnectionId, pace: Duration) -> Self {
-        Self { connection, pace, open: None, last: 0, next_message: 1 }
+    pub(crate) const fn new(connection: ConnectionId, pace: Duration, large: f64) -> Self {
+        Self { connection, pace, large, open: None, last: 0, next_message: 1 }
     }
 
     pub(crate) const fn is_open(&self) -> bool {
@@ -99,12 +102,14 @@ impl Transacted {
 
     fn message(&self, ctx: &mut Ctx, number: i64) -> Box<Command> {
         let id = self.connection.session(SESSION).producer(PRODUCER);
+        let is_large = self.large > 0.0 && ctx.rng.random_bool(self.large);
         let message = Message {
             message_id: Some(id.message(number)),
             producer_id: Some(id),
             destination: Some(queue_name(ctx.rng.random_range(0..super::app::QUEUES))),
             persistent: ctx.rng.random_bool(0.8),
             transaction_id: Some(self.id()),
+            content: is_large.then(|| Bytes::from_static(&[0; 2000])),
             ..Message::default()
         };
         Box::new(message.into())
