@@ -1,6 +1,8 @@
 //! The real core in its world: what a shell does for it, with virtual links, a virtual clock and a virtual disk;
 //! and what can be seen of it.
 
+mod seeing;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,13 @@ use rewire_broker::core::{
     BrokerConfig, BrokerCore, Input, LinkId, LoadId, Now, Outgoing, Output, Ticket,
 };
 use rewire_broker::store::{Place, Store as _, StoreWrite};
-use rewire_protocol::{Command, ConsumerId, ExceptionResponse, Message};
+use rewire_protocol::{Command, ExceptionResponse};
 
 use super::{Death, Store};
 use crate::agenda::Time;
 use crate::invariants::number_of;
 use crate::network::{Parcel, Way};
-use crate::seen::{AtBroker, MessageKey, Registered, Seen};
+use crate::seen::{AtBroker, MessageKey};
 use crate::world::{Ctx, Happening};
 
 /// The calendar at the beginning of a world.
@@ -113,21 +115,6 @@ impl Core {
         }
         this.set_timers(ctx);
         this
-    }
-
-    fn see(&self, ctx: &mut Ctx, at: AtBroker<'_>) {
-        ctx.see(&Seen::Broker(self.broker, at));
-    }
-
-    /// A message that it was not seen to have.
-    fn entry(&self, number: u64, message: Option<&Message>) -> Option<(MessageKey, bool)> {
-        match message {
-            Some(message) => {
-                Some((MessageKey::of(message.message_id.as_ref()?)?, message.persistent))
-            }
-            // What is only on the disk was written.
-            None => self.added.get(&number).copied(),
-        }
     }
 
     // ---- what comes in ---------------------------------------------------------------------------
@@ -350,70 +337,6 @@ impl Core {
         }
     }
 
-    fn keep(&mut self, number: u64, entry: (MessageKey, bool)) {
-        let slot = slot(number);
-        if self.is_kept.len() <= slot {
-            self.is_kept.resize(slot + 1, false);
-        }
-        self.is_kept[slot] = true;
-        self.kept.insert(number, entry);
-        self.had.insert(entry.0);
-    }
-
-    /// Tells what has come and gone.
-    fn look(&mut self, ctx: &mut Ctx) {
-        let store = self.store;
-        let mut new = Vec::new();
-        let mut count = 0;
-        let is_kept = |number: u64| self.is_kept.get(slot(number)).is_some_and(|kept| *kept);
-        for (number, message) in self.core.messages() {
-            count += 1;
-            if !is_kept(number)
-                && let Some(entry) = self.entry(number, message)
-            {
-                new.push((number, entry));
-            }
-        }
-        // Those that came at once, in the order in which they did.
-        new.sort();
-        for (number, entry) in &new {
-            self.keep(*number, *entry);
-        }
-        let new: Vec<_> = new.into_iter().map(|(_, entry)| entry).collect();
-        self.see_stored(ctx, &new, store, true);
-        if self.kept.len() == count {
-            return;
-        }
-        let there: BTreeSet<u64> = self.core.messages().map(|(number, _)| number).collect();
-        let gone = self.kept.extract_if(.., |number, _| !there.contains(number));
-        for (number, (key, _)) in gone.collect::<Vec<_>>() {
-            self.gone.insert(number);
-            self.is_kept[slot(number)] = false;
-            match self.acknowledged.get(&key) {
-                Some(by) => self.see(ctx, AtBroker::Consumed { key, by: *by, store }),
-                None => self.see(ctx, AtBroker::Vanished { key }),
-            }
-        }
-    }
-
-    /// Tells of messages that came at once, and of the transactions that brought them.
-    fn see_stored(&self, ctx: &mut Ctx, new: &[(MessageKey, bool)], store: usize, is_alive: bool) {
-        let mut committed: BTreeMap<(usize, i64), Vec<MessageKey>> = BTreeMap::new();
-        for (key, _) in new {
-            if let Some(transaction) = self.transactions.get(key) {
-                committed.entry(*transaction).or_default().push(*key);
-            }
-        }
-        for ((client, transaction), mut messages) in committed {
-            messages.sort();
-            let messages = &messages;
-            self.see(ctx, AtBroker::Committed { client, transaction, messages, is_alive });
-        }
-        for (key, persistent) in new.iter().copied() {
-            self.see(ctx, AtBroker::Stored { key, persistent, store });
-        }
-    }
-
     fn send(&mut self, ctx: &mut Ctx, wire: usize, outgoing: Outgoing) {
         let (client, link) = ctx.who(wire);
         let command = outgoing.into_command();
@@ -448,48 +371,6 @@ impl Core {
     }
 
     // ---- what is known of it ---------------------------------------------------------------------
-
-    /// The links over which a client has said who it is.
-    pub(super) fn clients(&self) -> Vec<usize> {
-        self.links.iter().filter(|(_, link)| link.is_named).map(|(wire, _)| *wire).collect()
-    }
-
-    pub(super) fn knows(&self, on: usize) -> Option<Registered> {
-        let census = self.core.census();
-        let known = census.connections.into_iter().find(|known| wire(known.link) == on)?;
-        let prefetch = |size: usize| i32::try_from(size).unwrap_or(i32::MAX);
-        let consumers = known.consumers.iter();
-        let temporary = known.temporary.iter();
-        Some(Registered {
-            sessions: known.sessions,
-            producers: known.producers,
-            consumers: consumers.map(|it| (it.0, it.1, prefetch(it.2))).collect(),
-            temporary: temporary.map(|known| known.physical_name.to_string()).collect(),
-        })
-    }
-
-    /// The first consumer of each client.
-    pub(super) fn first_consumers(&self) -> Vec<(usize, ConsumerId)> {
-        let clients = self.core.census().connections.into_iter();
-        let first = |known: &rewire_broker::core::ConnectionCensus| {
-            let (session, value, _) = known.consumers.first()?;
-            Some((wire(known.link), known.id.session(*session).consumer(*value)))
-        };
-        clients.filter_map(|known| first(&known)).collect()
-    }
-
-    pub(super) fn see_what_is_left(&mut self, ctx: &mut Ctx, store: &Store) {
-        for wire in self.links.keys().copied().collect::<Vec<_>>() {
-            self.end(ctx, wire);
-        }
-        while !(self.writes.is_empty() && self.loads.is_empty()) {
-            self.written(ctx, store);
-        }
-        let census = &self.core.census();
-        let on_disk = store.kept().len();
-        let persistent = self.kept.values().filter(|(_, persistent)| *persistent).count();
-        self.see(ctx, AtBroker::IsLeft { census, on_disk, persistent });
-    }
 }
 
 fn added(write: &StoreWrite) -> Option<(u64, (MessageKey, bool))> {
