@@ -4,41 +4,30 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rewire::{Connection, Message, Pem, Queue, TlsOptions};
 use rewire_broker::settings::Settings;
 use rewire_broker::{Broker, ClientAuth, ListenerConfig, ListenerTls};
+use rewire_test_authority::Authority;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::{SOON, receive};
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
+/// What is issued to this machine.
+trait Issues {
+    /// A certificate for this machine with its key, in one text.
+    fn issued(&self) -> String;
+    fn trusted(&self) -> TlsOptions;
 }
 
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    /// A certificate for this machine with its key, in one text.
-    fn issue(&self) -> String {
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        format!("{certificate}{}", key.serialize_pem())
+impl Issues for Authority {
+    fn issued(&self) -> String {
+        self.issue(&["127.0.0.1"]).together()
     }
 
     fn trusted(&self) -> TlsOptions {
-        TlsOptions::default().only_trust(Pem::bytes(self.pem.clone()))
+        TlsOptions::default().only_trust(Pem::bytes(self.pem().to_owned()))
     }
 }
 
@@ -52,8 +41,8 @@ impl Files {
     fn new() -> Self {
         let files =
             Self { authority: Authority::new("brokers"), folder: tempfile::tempdir().unwrap() };
-        files.write("broker.pem", &files.authority.issue());
-        files.write("authority.pem", &files.authority.pem);
+        files.write("broker.pem", &files.authority.issued());
+        files.write("authority.pem", files.authority.pem());
         files
     }
 
@@ -107,16 +96,16 @@ async fn messages_of_all_sizes_go_over_tls_under_each_of_its_names() {
 async fn a_client_has_to_show_a_certificate_where_one_is_demanded() {
     let files = Files::new();
     let clients = Authority::new("clients");
-    files.write("clients.pem", &clients.pem);
+    files.write("clients.pem", clients.pem());
     let mut tls = files.tls();
     tls.client_auth = ClientAuth::Need(files.path("clients.pem"));
     let broker = start("ssl://127.0.0.1:0", tls).await;
     let trusted = files.authority.trusted();
     assert!(dial(&broker, trusted.clone()).await.is_err(), "it shows none");
-    let foreign = Pem::bytes(files.authority.issue());
+    let foreign = Pem::bytes(files.authority.issued());
     let foreign = trusted.clone().identify_with(foreign.clone(), foreign);
     assert!(dial(&broker, foreign).await.is_err(), "it is of another authority");
-    let own = Pem::bytes(clients.issue());
+    let own = Pem::bytes(clients.issued());
     let connection = dial(&broker, trusted.identify_with(own.clone(), own)).await.unwrap();
     connection.close().await.unwrap();
 }
@@ -125,7 +114,7 @@ async fn a_client_has_to_show_a_certificate_where_one_is_demanded() {
 async fn a_client_may_show_a_certificate_where_one_is_wanted() {
     let files = Files::new();
     let clients = Authority::new("clients");
-    files.write("clients.pem", &clients.pem);
+    files.write("clients.pem", clients.pem());
     let path = |name: &str| files.path(name).display().to_string();
     let settings = format!(
         "[[listener]]\nuri = 'ssl://127.0.0.1:0'\ncertificates = '{}'\n\
@@ -136,11 +125,11 @@ async fn a_client_may_show_a_certificate_where_one_is_wanted() {
     let settings = Settings::parse("broker.toml", &settings).unwrap();
     let broker = settings.into_builder().start().await.unwrap();
     let trusted = files.authority.trusted();
-    let own = Pem::bytes(clients.issue());
+    let own = Pem::bytes(clients.issued());
     for tls in [trusted.clone(), trusted.clone().identify_with(own.clone(), own)] {
         dial(&broker, tls).await.unwrap().close().await.unwrap();
     }
-    let foreign = Pem::bytes(files.authority.issue());
+    let foreign = Pem::bytes(files.authority.issued());
     let foreign = trusted.identify_with(foreign.clone(), foreign);
     assert!(dial(&broker, foreign).await.is_err(), "it is of another authority");
 }
@@ -157,7 +146,7 @@ async fn a_certificate_that_has_changed_on_disk_is_shown_to_the_next_client() {
         for _ in 0..3 {
             dial(&broker, files.authority.trusted()).await.unwrap();
         }
-        files.write("broker.pem", &later.issue());
+        files.write("broker.pem", &later.issued());
         while dial(&broker, later.trusted()).await.is_err() {}
     })
     .await
@@ -190,7 +179,7 @@ async fn clients_that_do_not_speak_tls_are_hung_up_and_the_others_served() {
 async fn what_is_wrong_with_certificates_is_said_at_the_start() {
     let files = Files::new();
     files.write("nonsense.pem", "nonsense");
-    files.write("other.pem", &Authority::new("other").issue());
+    files.write("other.pem", &Authority::new("other").issued());
     let path = |name: &str| files.path(name).display().to_string();
     let (broker, other) = (path("broker.pem"), path("other.pem"));
     let (nonsense, missing) = (path("nonsense.pem"), path("missing.pem"));

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, KeyPair};
 use rewire_broker::core::Right;
 use rewire_broker::{Broker, ClientAuth, ListenerConfig, ListenerTls};
+use rewire_test_authority::Issued;
 use rewire_test_support::Java;
 
 const LONG: Duration = Duration::from_secs(120);
@@ -21,11 +21,9 @@ impl Files {
     /// A certificate for the broker, and a store that trusts it.
     fn new() -> Self {
         let files = Self { folder: tempfile::tempdir().unwrap() };
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = certificate.self_signed(&key).unwrap();
-        fs::write(files.path("broker.pem"), certificate.pem()).unwrap();
-        fs::write(files.path("broker.key"), key.serialize_pem()).unwrap();
+        let issued = Issued::by_itself(&["localhost"]);
+        fs::write(files.path("broker.pem"), issued.certificate).unwrap();
+        fs::write(files.path("broker.key"), issued.key).unwrap();
         let import = ["-importcert", "-noprompt", "-file", "broker.pem"];
         files.keytool(&import, "trusted.p12");
         files

@@ -1,9 +1,10 @@
 //! TLS over real sockets, with certificates that are made on the spot.
 
-use std::future::poll_fn;
+mod streams;
+
 use std::io;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rewire_test_authority::{Authority, Issued};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -20,53 +21,16 @@ use crate::transport::stream::Stream;
 use crate::transport::tls::Tls;
 use crate::uri::BrokerUri;
 
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-/// A certificate with its key, as PEM.
-struct Issued {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(params, key), pem }
-    }
-
-    fn issue(&self, names: &[&str]) -> Issued {
-        self.issue_with(names, |_| {})
-    }
-
-    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Issued {
-        let names: Vec<_> = names.iter().copied().map(String::from).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        Issued { certificate, key: key.serialize_pem() }
-    }
-
-    fn pem(&self) -> Pem {
-        Pem::bytes(self.pem.clone())
-    }
-
+/// What a client trusts.
+trait Trusted {
     /// Options that trust this authority alone.
-    fn trusted(&self) -> TlsOptions {
-        TlsOptions::default().only_trust(self.pem())
-    }
+    fn trusted(&self) -> TlsOptions;
 }
 
-fn expired(params: &mut CertificateParams) {
-    params.not_before = date_time_ymd(2001, 1, 1);
-    params.not_after = date_time_ymd(2002, 1, 1);
+impl Trusted for Authority {
+    fn trusted(&self) -> TlsOptions {
+        TlsOptions::default().only_trust(Pem::bytes(self.pem().to_owned()))
+    }
 }
 
 /// A broker that speaks TLS.
@@ -90,7 +54,7 @@ impl TlsBroker {
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
                 roots
-                    .add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap())
+                    .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
                     .unwrap();
                 builder.with_client_cert_verifier(
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
@@ -215,7 +179,7 @@ async fn an_ip_address_in_the_uri_is_looked_for_in_the_certificate() {
 async fn an_authority_may_be_trusted_besides_those_of_the_system() {
     let authority = Authority::new("ours");
     let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
-    let tls = TlsOptions::default().also_trust(authority.pem());
+    let tls = TlsOptions::default().also_trust(Pem::bytes(authority.pem().to_owned()));
     broker.dialed("localhost", "", tls).await.unwrap();
     // Those alone do not know it.
     problem(broker.dialed("localhost", "", TlsOptions::default()).await);
@@ -250,10 +214,7 @@ async fn a_wrong_host_name_is_told_with_the_names_that_would_be_right() {
 #[tokio::test]
 async fn a_certificate_without_alternative_names_is_for_no_host() {
     let authority = Authority::new("ours");
-    let named = |params: &mut CertificateParams| {
-        params.distinguished_name.push(DnType::CommonName, "localhost");
-    };
-    let broker = TlsBroker::start(&authority.issue_with(&[], named)).await;
+    let broker = TlsBroker::start(&authority.issue_to_subject("localhost")).await;
     let problem = problem(broker.dialed("localhost", "", authority.trusted()).await);
     assert!(problem.ends_with("its common name does not count"), "{problem}");
 }
@@ -270,7 +231,7 @@ async fn a_wrong_host_name_passes_when_names_are_not_verified() {
 #[tokio::test]
 async fn an_expired_certificate_is_refused_also_when_names_are_not_verified() {
     let authority = Authority::new("ours");
-    let broker = TlsBroker::start(&authority.issue_with(&["localhost"], expired)).await;
+    let broker = TlsBroker::start(&authority.issue_expired(&["localhost"])).await;
     for (host, query) in [("localhost", ""), ("127.0.0.1", "?socket.verifyHostName=false")] {
         let problem = problem(broker.dialed(host, query, authority.trusted()).await);
         let rest = problem.strip_prefix("the broker's certificate expired ").unwrap();
@@ -280,11 +241,9 @@ async fn an_expired_certificate_is_refused_also_when_names_are_not_verified() {
 
 #[tokio::test]
 async fn a_self_signed_certificate_can_be_trusted_itself() {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let certificate = certificate.self_signed(&key).unwrap().pem();
-    let tls = TlsOptions::default().only_trust(Pem::bytes(certificate.clone()));
-    let broker = TlsBroker::start(&Issued { certificate, key: key.serialize_pem() }).await;
+    let issued = Issued::by_itself(&["localhost"]);
+    let tls = TlsOptions::default().only_trust(Pem::bytes(issued.certificate.clone()));
+    let broker = TlsBroker::start(&issued).await;
     broker.dialed("localhost", "", tls).await.unwrap();
 }
 
@@ -321,42 +280,19 @@ async fn a_missing_client_certificate_is_named_as_the_problem() {
 }
 
 #[tokio::test]
-async fn what_the_broker_said_before_it_closed_is_the_reason_also_when_a_write_finds_out() {
-    let (authority, clients) = (Authority::new("ours"), Authority::new("clients"));
-    let issued = authority.issue(&["localhost"]);
-    let broker = TlsBroker::start_asking(&issued, Some(&clients)).await;
-    let config = TransportConfig { tls: authority.trusted(), ..TransportConfig::default() };
-    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
-    let secure = Arc::new(Tls::new(&config)).prepare(&uri, &uri.transport()).await.unwrap();
-    let stream = TcpStream::connect(broker.inner.listener.local_addr().unwrap()).await.unwrap();
-    let (accepted, stream) = tokio::join!(broker.accept(), secure.handshake(stream));
-    assert!(accepted.is_err());
-    let mut stream = stream.unwrap();
-    // Nobody is there any more: after this, writing fails.
-    stream.write_all(b"lost").await.unwrap();
-    let Stream::Tls(tls) = &stream else { panic!("{stream:?}") };
-    within(tls.get_ref().0.stream.readable()).await.unwrap();
-    let core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
-    let mut link = Link::new(LinkId(1), stream, core);
-    let step = within(poll_fn(|cx| link.poll_step(cx))).await;
-    let Step::Lost(LostReason::Tls(problem)) = step else { panic!("{step:?}") };
-    assert_eq!(problem, "the broker demands a client certificate, and was shown none");
-}
-
-#[tokio::test]
 async fn a_replaced_file_is_picked_up_by_the_next_dial() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let broker = TlsBroker::start(&new.issue(&["localhost"])).await;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ca.pem");
-    std::fs::write(&file, &old.pem).unwrap();
+    std::fs::write(&file, old.pem()).unwrap();
     let tls = TlsOptions::default().only_trust(Pem::file(&file));
     let (transport, _deliveries) = start_tls(&[broker.uri("localhost", "")], tls);
     let mut events = transport.events();
     assert!(broker.accept().await.is_err());
     let event = within(events.recv()).await.unwrap();
     assert!(matches!(&event, Event::AttemptFailed { error: DialError::Tls(_), .. }), "{event:?}");
-    std::fs::write(&file, &new.pem).unwrap();
+    std::fs::write(&file, new.pem()).unwrap();
     let declare = transport.submit(connection_info(), Completion::Answered, None).await;
     // A dial that read the old file may still be under way.
     let mut client = loop {
@@ -374,7 +310,7 @@ async fn a_session_is_resumed_until_a_file_changes() {
     let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ca.pem");
-    std::fs::write(&file, &authority.pem).unwrap();
+    std::fs::write(&file, authority.pem()).unwrap();
     let tls = TlsOptions::default().only_trust(Pem::file(&file));
     let uri: FailoverUri = format!("failover:({})", broker.uri("localhost", "")).parse().unwrap();
     let target = uri.brokers()[0].clone();
@@ -386,7 +322,8 @@ async fn a_session_is_resumed_until_a_file_changes() {
     };
     assert_eq!(dial().await, HandshakeKind::Full);
     assert_eq!(dial().await, HandshakeKind::Resumed);
-    std::fs::write(&file, format!("{}{}", authority.pem, Authority::new("another").pem)).unwrap();
+    std::fs::write(&file, format!("{}{}", authority.pem(), Authority::new("another").pem()))
+        .unwrap();
     assert_eq!(dial().await, HandshakeKind::Full);
     assert_eq!(dial().await, HandshakeKind::Resumed);
 }
@@ -447,38 +384,6 @@ async fn what_cannot_work_is_told_before_anything_is_connected() {
     }
 }
 
-#[tokio::test]
-async fn a_peer_that_does_not_speak_tls_fails_at_once_and_the_round_goes_on() {
-    let authority = Authority::new("ours");
-    let plain = ScriptedBroker::start().await;
-    let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
-    let port = plain.listener.local_addr().unwrap().port();
-    let uris = [format!("ssl://localhost:{port}"), broker.uri("localhost", "")];
-    let (transport, _deliveries) = start_tls(&uris, authority.trusted());
-    let mut events = transport.events();
-    let declare = transport.submit(connection_info(), Completion::Answered, None).await;
-    // As a broker does: it speaks without being asked.
-    let (mut stream, _) = within(plain.listener.accept()).await.unwrap();
-    let mut core = LinkCore::new(now(), LinkConfig::default(), Limits::DEFAULT).unwrap();
-    stream.write_all(core.outgoing()).await.unwrap();
-    broker.accept().await.unwrap().expect("ConnectionInfo").await;
-    within(declare).await.unwrap();
-    let event = within(events.recv()).await.unwrap();
-    let Event::AttemptFailed { error: DialError::Tls(problem), .. } = event else {
-        panic!("{event:?}")
-    };
-    assert_eq!(problem, "what the peer sent is not TLS: is this the port for it?");
-}
-
-#[tokio::test]
-async fn the_handshake_counts_within_the_time_for_connecting() {
-    let silent = ScriptedBroker::start().await;
-    let port = silent.listener.local_addr().unwrap().port();
-    let uri = format!("ssl://localhost:{port}?connectionTimeout=50");
-    let dialed = dial(&uri, Authority::new("ours").trusted()).await;
-    assert_eq!(dialed.unwrap_err(), DialError::TimedOut(Duration::from_millis(50)));
-}
-
 #[test]
 fn options_never_show_a_key() {
     let client = Authority::new("clients").issue(&["billing"]);
@@ -522,80 +427,4 @@ async fn a_list_of_brokers_is_read_from_a_page_whose_authority_is_trusted_and_fr
         () = read => {}
         () = serve => unreachable!(),
     }
-}
-
-#[tokio::test]
-async fn where_tls_fails_at_one_address_of_a_name_the_next_is_tried() {
-    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let stranger = TlsBroker::start(&theirs.issue(&["localhost"])).await;
-    let broker = TlsBroker::start(&ours.issue(&["localhost"])).await;
-    let address = |broker: &TlsBroker| broker.inner.listener.local_addr().unwrap();
-    let config = TransportConfig { tls: ours.trusted(), ..TransportConfig::default() };
-    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
-    let (options, tls) = (uri.transport(), Arc::new(Tls::new(&config)));
-    let secure = tls.prepare(&uri, &options).await.unwrap();
-    let addresses = [address(&stranger), address(&broker)];
-    let accept = async {
-        let (stream, _) = within(broker.inner.listener.accept()).await.unwrap();
-        within(broker.acceptor.accept(stream)).await
-    };
-    let mut watch = Stopwatch::default();
-    let (opened, refused, accepted) = tokio::join!(
-        open_any(&addresses, None, &options, Some(&secure), &mut watch),
-        stranger.accept(),
-        accept
-    );
-    assert!(opened.is_ok() && refused.is_err() && accepted.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_address_that_hangs_has_its_time_and_the_next_is_tried() {
-    let (ours, silent) = (Authority::new("ours"), ScriptedBroker::start().await);
-    let broker = TlsBroker::start(&ours.issue(&["localhost"])).await;
-    let address = |broker: &ScriptedBroker| broker.listener.local_addr().unwrap();
-    let config = TransportConfig { tls: ours.trusted(), ..TransportConfig::default() };
-    let uri = BrokerUri::parse(&broker.uri("localhost", "")).unwrap();
-    let (options, tls) = (uri.transport(), Arc::new(Tls::new(&config)));
-    let secure = tls.prepare(&uri, &options).await.unwrap();
-    let addresses = [address(&silent), address(&silent)];
-    let begin = tokio::time::Instant::now();
-    let opened =
-        open_any(&addresses, None, &options, Some(&secure), &mut Stopwatch::default()).await;
-    let limit = options.tcp.connection_timeout.unwrap();
-    assert_eq!(opened.unwrap_err(), DialError::TimedOut(limit));
-    assert!(begin.elapsed() >= limit * 2, "{:?}", begin.elapsed());
-}
-
-#[tokio::test]
-async fn a_tls_stream_that_no_longer_flushes_is_stuck_though_it_takes_what_is_said() {
-    let authority = Authority::new("ours");
-    let broker = TlsBroker::start(&authority.issue(&["localhost"])).await;
-    let uri = broker.uri("localhost", "?soWriteTimeout=2000");
-    let (client, link) = tokio::join!(broker.accept(), dial(&uri, authority.trusted()));
-    let (_reads_nothing, mut link) = (client.unwrap(), link.unwrap());
-    tokio::time::pause();
-    let content = Some(bytes::Bytes::from(vec![7; 8 << 10]));
-    let message = Command::from(Message { content, ..Message::default() });
-    // Until what was written waits inside of the stream, and goes on waiting.
-    let mut stuck = 0;
-    while stuck < 100 {
-        if link.write_due().is_none() {
-            link.send(&message).unwrap();
-            stuck = 0;
-        }
-        let _ = link.try_step();
-        tokio::task::yield_now().await;
-        stuck += 1;
-    }
-    let small = Command::from(MessageAck::default());
-    for _ in 0..6 {
-        tokio::time::advance(Duration::from_millis(300)).await;
-        link.send(&small).unwrap();
-        let step = link.try_step();
-        assert!(step.is_none(), "{step:?}");
-        assert_eq!(link.handle_timeout(now()), Ok(()));
-    }
-    tokio::time::advance(Duration::from_millis(300)).await;
-    let stuck = Err(LostReason::WriteStuck(Duration::from_secs(2)));
-    assert_eq!(link.handle_timeout(now()), stuck);
 }
