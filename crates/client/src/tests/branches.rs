@@ -110,6 +110,15 @@ async fn what_a_branch_sends_and_receives_is_in_it_and_decided_with_it() {
 }
 
 #[tokio::test]
+async fn what_is_sent_outside_of_a_branch_is_sent_at_once_and_in_none() {
+    let mut world = World::new().await;
+    world.producer.send("at once").await.unwrap();
+    let sent = world.broker.expect("ActiveMQTextMessage").await;
+    let Command::Message(message) = sent else { panic!("{sent:?}") };
+    assert_eq!(message.transaction_id, None);
+}
+
+#[tokio::test]
 async fn one_branch_at_a_time_is_worked_in_and_what_it_received_is_decided_first() {
     let mut world = World::new().await;
     let (a, b) = (xid("a"), xid("b"));

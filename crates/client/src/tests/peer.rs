@@ -142,19 +142,24 @@ impl Client {
     /// Dispatches messages with these numbers, of a producer `ID:p:1:1:1`.
     pub(super) async fn dispatch(&mut self, to: &ConsumerId, numbers: &[i64]) {
         for number in numbers {
-            let producer =
-                ProducerId { connection_id: Some("ID:p:1".into()), value: 1, session_id: 1 };
-            let mut id = producer.message(*number);
-            id.broker_sequence_id = 100 + number;
-            let message =
-                Message { kind: MessageKind::Text, message_id: Some(id), ..Message::default() };
-            self.send(MessageDispatch {
-                consumer_id: Some(to.clone()),
-                message: Some(Box::new(message)),
-                ..MessageDispatch::default()
-            })
-            .await;
+            self.dispatch_one(to, *number, 0).await;
         }
+    }
+
+    /// The same of one that nobody wants any more.
+    pub(super) async fn dispatch_expired(&mut self, to: &ConsumerId, number: i64) {
+        self.dispatch_one(to, number, 1).await;
+    }
+
+    async fn dispatch_one(&mut self, to: &ConsumerId, number: i64, expiration: i64) {
+        let producer = ProducerId { connection_id: Some("ID:p:1".into()), value: 1, session_id: 1 };
+        let mut message_id = producer.message(number);
+        message_id.broker_sequence_id = 100 + number;
+        let message_id = Some(message_id);
+        let kind = MessageKind::Text;
+        let message = Message { kind, message_id, expiration, ..Message::default() };
+        let (consumer_id, message) = (Some(to.clone()), Some(Box::new(message)));
+        self.send(MessageDispatch { consumer_id, message, ..MessageDispatch::default() }).await;
     }
 
     pub(super) async fn send(&mut self, command: impl Into<Command>) {

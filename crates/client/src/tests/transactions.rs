@@ -141,6 +141,30 @@ async fn a_commit_whose_broker_died_is_in_doubt_and_names_it() {
 }
 
 #[tokio::test]
+async fn a_commit_that_waited_too_long_for_a_broker_leaves_no_broker_with_its_transaction() {
+    let peer = Peer::start().await;
+    let uri = format!("{}?requestTimeout=200", peer.uri());
+    let (connection, session, mut broker) = transacted_at(&peer, &uri).await;
+    let mut events = connection.events();
+    let producer = producer(&session, &mut broker).await;
+    producer.send("a").await.unwrap();
+    begin(&mut broker).await;
+    broker.expect("ActiveMQTextMessage").await;
+    drop(broker);
+    while !matches!(events.next().await, Some(crate::Event::Interrupted { .. })) {}
+    let error = timeout(DEADLINE, session.commit()).await.unwrap().unwrap_err();
+    assert!(!matches!(error.kind(), ErrorKind::InDoubt | ErrorKind::RolledBack), "{error}");
+    let mut broker = replay(&peer, "ProducerInfo").await;
+    while !matches!(events.next().await, Some(crate::Event::Resumed { .. })) {}
+    producer.send("b").await.unwrap();
+    begin(&mut broker).await;
+    broker.expect("ActiveMQTextMessage").await;
+    let commit = step(&mut broker, TransactionInfo::COMMIT_ONE_PHASE);
+    let (committed, _) = tokio::join!(session.commit(), commit);
+    committed.unwrap();
+}
+
+#[tokio::test]
 async fn a_transaction_that_only_sent_is_repeated_and_committed_on_the_next_broker() {
     let peer = Peer::start().await;
     let (connection, session, mut broker) = transacted(&peer).await;
@@ -297,4 +321,115 @@ async fn a_session_that_is_dropped_rolls_its_transaction_back() {
     }
     names.sort_unstable();
     assert_eq!(names, ["RemoveInfo", "RemoveInfo", "TransactionInfo"]);
+}
+
+#[tokio::test]
+async fn a_consumer_closed_in_a_transaction_that_nobody_ends_is_removed_when_that_is_rolled_back() {
+    let peer = Peer::start().await;
+    let (_connection, session, mut broker) = transacted(&peer).await;
+    let (mut consumer, id) = transacted_consumer(&session, &mut broker, 10).await;
+    broker.dispatch(&id, &[1]).await;
+    let _ = next(&mut consumer).await;
+    consumer.close().await.unwrap();
+    begin(&mut broker).await;
+    drop(session);
+    let mut removed = Vec::new();
+    while removed.len() < 2 {
+        match broker.command().await {
+            Command::TransactionInfo(info) => {
+                assert_eq!(info.transaction_type, TransactionInfo::ROLLBACK);
+            }
+            Command::RemoveInfo(info) => removed.push(info.object_id.unwrap().name()),
+            other => panic!("{other:?}"),
+        }
+    }
+    removed.sort_unstable();
+    assert_eq!(removed, ["ConsumerId", "SessionId"]);
+}
+
+#[tokio::test]
+async fn what_does_not_come_again_is_announced_to_no_other_broker_and_binds_no_commit() {
+    let peer = Peer::start().await;
+    let (connection, session, mut broker) = transacted(&peer).await;
+    let mut events = connection.events();
+    let open = async { session.consumer(&crate::Topic::new("T")).prefetch(2).await };
+    let (consumer, declared) = tokio::join!(open, broker.expect("ConsumerInfo"));
+    let Command::ConsumerInfo(info) = declared else { panic!("{declared:?}") };
+    let (mut consumer, id) = (consumer.unwrap(), info.consumer_id.unwrap());
+    broker.dispatch(&id, &[1]).await;
+    connection_is_read(&connection, &mut broker).await;
+    drop(broker);
+    let mut broker = replay(&peer, "ConsumerInfo").await;
+    while !matches!(events.next().await, Some(crate::Event::Resumed { .. })) {}
+    assert_eq!(next(&mut consumer).await.0, 1);
+    begin(&mut broker).await;
+    let commit = step(&mut broker, TransactionInfo::COMMIT_ONE_PHASE);
+    let (committed, _) = tokio::join!(session.commit(), commit);
+    committed.unwrap();
+}
+
+/// The client has read all that was sent to it.
+async fn connection_is_read(connection: &Connection, broker: &mut Client) {
+    let (flushed, _) = tokio::join!(connection.flush(), broker.expect("FlushCommand"));
+    flushed.unwrap();
+}
+
+#[tokio::test]
+async fn what_expired_in_a_transaction_makes_room_for_what_comes_next() {
+    let peer = Peer::start().await;
+    let (_connection, session, mut broker) = transacted(&peer).await;
+    let (mut consumer, id) = transacted_consumer(&session, &mut broker, 4).await;
+    broker.dispatch(&id, &[1, 2]).await;
+    let _ = (next(&mut consumer).await, next(&mut consumer).await);
+    begin(&mut broker).await;
+    assert_eq!(ack(&mut broker).await, (MessageAck::DELIVERED, 1, 2, 2));
+    broker.dispatch_expired(&id, 3).await;
+    broker.dispatch(&id, &[4]).await;
+    assert_eq!(next(&mut consumer).await.0, 4);
+    assert_eq!(ack(&mut broker).await, (MessageAck::EXPIRED, 3, 3, 1));
+    assert_eq!(ack(&mut broker).await, (MessageAck::DELIVERED, 2, 4, 2));
+}
+
+#[tokio::test]
+async fn a_commit_that_waits_for_room_goes_over_no_other_link_than_that_of_what_was_received() {
+    let peer = Peer::start().await;
+    let (connection, session, mut broker) = transacted(&peer).await;
+    let (mut consumer, id) = transacted_consumer(&session, &mut broker, 10).await;
+    broker.dispatch(&id, &[1]).await;
+    let _ = next(&mut consumer).await;
+    begin(&mut broker).await;
+    let plain = async {
+        let plain = connection.session().await?;
+        let producer = plain.producer(&Queue::new("Q")).await?;
+        Ok::<_, Error>((plain, producer))
+    };
+    let (made, ()) = tokio::join!(plain, broker.expect_all(&["SessionInfo", "ProducerInfo"]));
+    let (_plain, producer) = made.unwrap();
+    // Nobody reads, until there is no more room.
+    let mut receipts = Vec::new();
+    let short = std::time::Duration::from_millis(200);
+    while let Ok(receipt) = timeout(short, producer.enqueue(Message::bytes(vec![0; 1 << 16]))).await
+    {
+        receipts.push(receipt.unwrap());
+    }
+    let mut commit = std::pin::pin!(session.commit());
+    assert!(timeout(short, commit.as_mut()).await.is_err(), "there is no room");
+    drop(broker);
+    let broker = async {
+        let mut broker = peer.accept().await;
+        let mut steps = Vec::new();
+        while steps.last() != Some(&TransactionInfo::ROLLBACK) {
+            let command = broker.command().await;
+            if let Command::TransactionInfo(step) = &command {
+                steps.push(step.transaction_type);
+            }
+            if command.is_response_required() {
+                broker.answer(&command).await;
+            }
+        }
+        assert_eq!(steps, [TransactionInfo::BEGIN, TransactionInfo::ROLLBACK]);
+        broker
+    };
+    let (committed, _broker) = tokio::join!(commit, broker);
+    assert_eq!(committed.unwrap_err().kind(), ErrorKind::RolledBack);
 }

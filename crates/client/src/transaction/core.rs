@@ -352,4 +352,61 @@ mod tests {
         core.on_gone(&consumer(), Some(&unseen), goodbye);
         assert_eq!(acks(&core, 1), [(MessageAck::STANDARD, 1, 1, 1)]);
     }
+
+    #[test]
+    fn a_message_that_expired_makes_room_in_the_window() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        assert_eq!(deliver(&mut core, 1, 2), Some((MessageAck::DELIVERED, 1, 2, 2)));
+        core.on_expired(&consumer(), link(1));
+        assert_eq!(deliver(&mut core, 1, 4), Some((MessageAck::DELIVERED, 2, 4, 2)));
+    }
+
+    #[test]
+    fn a_consumer_that_has_received_nothing_since_binds_and_dooms_nothing() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        deliver(&mut core, 1, 2);
+        core.rolled_back(Some(link(1)), 0.0);
+        core.begin(|| 8);
+        assert_eq!(core.standing(Some(link(2))), Standing::Free);
+        assert_eq!(core.standing(Some(link(1))), Standing::Free);
+    }
+
+    #[test]
+    fn what_doomed_a_transaction_does_not_doom_the_next() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        deliver(&mut core, 2, 2);
+        assert_eq!(core.standing(Some(link(2))), Standing::Doomed);
+        core.ended();
+        core.begin(|| 8);
+        assert_eq!(core.standing(Some(link(2))), Standing::Free);
+    }
+
+    #[test]
+    fn what_was_rolled_back_and_is_not_handed_out_again_yet_stays_announced() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        deliver(&mut core, 1, 2);
+        core.rolled_back(Some(link(1)), 0.0);
+        core.begin(|| 8);
+        deliver(&mut core, 1, 1);
+        core.ended();
+        core.begin(|| 9);
+        // The broker has heard of the second before.
+        assert_eq!(deliver(&mut core, 1, 2), None);
+        assert_eq!(deliver(&mut core, 1, 3), None);
+        assert_eq!(deliver(&mut core, 1, 4), Some((MessageAck::DELIVERED, 3, 4, 2)));
+    }
+
+    #[test]
+    fn a_consumer_whose_only_message_nobody_got_to_see_is_removed_at_once() {
+        let mut core = core();
+        deliver(&mut core, 1, 1);
+        let unseen = connection().session(1).producer(1).message(1);
+        let goodbye = Command::from(rewire_protocol::RemoveInfo::default());
+        assert!(core.on_gone(&consumer(), Some(&unseen), goodbye).is_some());
+        assert!(core.ended().is_empty());
+    }
 }

@@ -187,7 +187,8 @@ impl TransactedSession {
     /// - [`InDoubt`](crate::ErrorKind::InDoubt): the broker died over it and may have done it all, or
     ///   nothing. It is not asked for again, because that could do it twice. Java reports such a commit
     ///   as rolled back, which it may not be.
-    /// - Others: the connection has ended, and nothing was done.
+    /// - Others: the connection has ended, or no broker was there for as long as the URI allows; nothing was done,
+    ///   and the transaction is over.
     ///
     /// # Cancel safety
     ///

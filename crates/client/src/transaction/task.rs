@@ -202,6 +202,11 @@ impl Transactor {
                     other => rolled_back(&other),
                 })
             }
+            // It waited for too long, or there will be no broker: nobody is left with it.
+            Err(error @ RequestError::NotSent(_)) => Err(match self.roll_back().await {
+                Ok(()) => rolled_back(&error),
+                Err(_) => Error::request("the commit", error),
+            }),
             Err(error) => {
                 self.settle().await;
                 Err(Error::request("the commit", error))
