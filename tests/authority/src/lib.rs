@@ -4,6 +4,7 @@
     missing_debug_implementations,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
+    clippy::unwrap_used,
     reason = "a test fails where it stands, and keys are not shown"
 )]
 
