@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rewire_protocol::{ConsumerControl, ConsumerId, Message};
 
+use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output};
 use super::keys::SubKey;
 use super::policies::DestinationPolicy;
@@ -130,6 +131,21 @@ impl BrokerCore {
         self.memory.is_full(bytes, limit).then(|| (bytes, Arc::clone(policy)))
     }
 
+    /// Whether a message whose destination is full is refused, instead of waiting.
+    pub(super) fn fails_if_full(&self, message: &Message) -> bool {
+        self.fullness(message).is_some_and(|(_, policy)| policy.send_fail_if_no_space)
+    }
+
+    pub(super) fn refuse_for_space(&mut self, link: LinkId, message: &Message) {
+        let destination = message.destination.as_ref().map(ToString::to_string);
+        let problem = format!(
+            "no memory is left for messages of {}, and its producers do not wait",
+            destination.unwrap_or_default()
+        );
+        let error = BrokerError::new(ErrorKind::ResourceAllocation, problem);
+        self.refuse(link, message.command_id, message.response_required, &error);
+    }
+
     /// Whether the queue that a message goes to has it in the store.
     fn find_stored(&self, message: &Message) -> bool {
         let queue = message.destination.as_ref().and_then(|to| self.destinations.find_queue(to));
@@ -217,12 +233,18 @@ impl BrokerCore {
     pub(super) fn release(&mut self, link: LinkId, force: bool) -> bool {
         while let Some(entry) = self.registry.links.get(&link) {
             let Some(message) = entry.held.front() else { break };
-            if !force && self.has_to_wait(message) {
+            let waits = !force && self.has_to_wait(message);
+            let fails = waits && self.fails_if_full(message);
+            if waits && !fails {
                 return false;
             }
             let Some(entry) = self.registry.links.get_mut(&link) else { break };
             let Some(message) = entry.held.pop_front() else { break };
             entry.held_bytes = entry.held_bytes.saturating_sub(size(&message));
+            if fails {
+                self.refuse_for_space(link, &message);
+                continue;
+            }
             let (bytes, limit) = self.room(&message);
             if force && self.memory.is_exhausted(bytes, limit) {
                 // Java: "Connection closed, send aborted."

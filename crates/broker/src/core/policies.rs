@@ -31,6 +31,9 @@ pub struct DestinationPolicy {
     /// Whether producers wait when the destination has as many bytes as it may; the limit of all
     /// destinations holds anyway. Default true.
     pub producer_flow_control: bool,
+    /// Whether a message that would have to wait because its destination is full is refused with
+    /// `ResourceAllocationException`. Default false.
+    pub send_fail_if_no_space: bool,
     /// How often it is searched for messages that have expired; zero is never. Default: as the
     /// broker's.
     pub expire_messages_period: Option<Duration>,
@@ -231,6 +234,7 @@ impl Default for DestinationPolicy {
             prioritized_messages: None,
             memory_limit: None,
             producer_flow_control: true,
+            send_fail_if_no_space: false,
             expire_messages_period: None,
             prefetch: Prefetch::default(),
             always_retroactive: false,

@@ -27,9 +27,11 @@ impl BrokerCore {
         }
         let Some(entry) = self.registry.links.get(&link) else { return };
         // Those of a transaction go nowhere yet. Nothing overtakes what waits.
-        let waits = message.transaction_id.is_none()
-            && (!entry.held.is_empty() || self.has_to_wait(&message));
-        if waits {
+        let is_behind = !entry.held.is_empty();
+        let is_full = message.transaction_id.is_none() && self.has_to_wait(&message);
+        if is_full && self.fails_if_full(&message) {
+            self.refuse_for_space(link, &message);
+        } else if is_full || is_behind && message.transaction_id.is_none() {
             self.hold(link, message);
         } else {
             self.take_in(link, message);

@@ -11,7 +11,7 @@ use crate::core::{
 };
 
 /// What a policy can say in ActiveMQ and has no meaning here, and why.
-const MEANINGLESS: [(&[&str], &str); 11] = [
+const MEANINGLESS: [(&[&str], &str); 12] = [
     (
         &["pendingQueuePolicy", "pendingDurableSubscriberPolicy", "pendingSubscriberPolicy"],
         "there are no cursors to choose from; `pageMemory` of [limits] is what a queue keeps in memory",
@@ -42,6 +42,7 @@ const MEANINGLESS: [(&[&str], &str); 11] = [
         &["slowConsumerStrategy"],
         "`maxSlowDuration` of [limits] says when a consumer that takes nothing is ended",
     ),
+    (&["storeUsageHighWaterMark"], "there is no limit for what the store keeps; the disk has one"),
     (&["maxDestinations"], "`destinations` of [limits] is for all together"),
     (
         &["gcWithNetworkConsumers", "networkBridgeFilterFactory"],
@@ -80,10 +81,11 @@ pub(super) fn read(table: &mut Table<'_>, policies: &mut Policies) -> Result<(),
 
 fn read_policy(table: &mut Table<'_>) -> Result<DestinationPolicy, SettingsError> {
     let mut policy = DestinationPolicy::default();
-    let switches: [(&'static str, &mut bool); 16] = [
+    let switches: [(&'static str, &mut bool); 17] = [
         ("strictOrderDispatch", &mut policy.strict_order_dispatch),
         ("allConsumersExclusiveByDefault", &mut policy.all_consumers_exclusive_by_default),
         ("producerFlowControl", &mut policy.producer_flow_control),
+        ("sendFailIfNoSpace", &mut policy.send_fail_if_no_space),
         ("alwaysRetroactive", &mut policy.always_retroactive),
         ("gcInactiveDestinations", &mut policy.gc_inactive_destinations),
         ("advisoryForDiscardingMessages", &mut policy.advisory_for_discarding_messages),

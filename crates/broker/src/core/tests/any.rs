@@ -98,6 +98,8 @@ fn some_policy(flags: u8) -> DestinationPolicy {
         use_consumer_priority: !is(32),
         advisory_for_delivery: is(64),
         advisory_for_consumed: is(64),
+        memory_limit: is(128).then_some(3000),
+        send_fail_if_no_space: is(2),
         advisory_when_full: is(64),
         advisory_for_fast_producers: is(64),
         send_advisory_if_no_consumers: is(64),

@@ -96,6 +96,41 @@ fn a_destination_has_a_limit_of_memory_of_its_own_and_producers_wait_or_not() {
 }
 
 #[test]
+fn a_message_for_a_full_destination_is_refused_where_the_policy_says_so() {
+    let mut lab = lab(queue("Q"), |policy| {
+        policy.memory_limit = Some(1024);
+        policy.send_fail_if_no_space = true;
+    });
+    let refused = "1 < refused 7 ResourceAllocationException";
+    lab.send(1, 1, queue("Q"));
+    assert_eq!(lab.ask(1, message(1, 2, queue("Q"))), [refused]);
+    assert_eq!(lab.send(1, 2, queue("Q")), ["1 < error ResourceAllocationException"]);
+    assert_eq!(lab.ask(1, message(1, 3, queue("R"))), ["1 < done 7"], "nothing waits before it");
+    lab.consume(2, 1, queue("Q"));
+    lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1");
+    assert_eq!(lab.ask(1, message(1, 4, queue("Q"))), ["1 < done 7", "2 < 1.4 to c2:1:1"]);
+}
+
+#[test]
+fn a_message_that_waited_behind_another_is_refused_when_it_would_wait_for_itself() {
+    let mut lab = lab(queue("Q"), |policy| {
+        policy.memory_limit = Some(1024);
+        policy.send_fail_if_no_space = true;
+    });
+    let policy = DestinationPolicy { memory_limit: Some(1024), ..DestinationPolicy::default() };
+    lab.core.config.policies.insert(queue("W"), policy);
+    lab.send(1, 1, queue("W"));
+    assert_eq!(lab.send(1, 2, queue("W")), [""; 0], "it waits");
+    for n in 3..=4 {
+        assert_eq!(lab.ask(1, message(1, n, queue("Q"))), [""; 0], "it waits behind that");
+    }
+    lab.consume(2, 1, queue("W"));
+    let went_on = lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1");
+    let refused = "1 < refused 7 ResourceAllocationException";
+    assert_eq!(went_on, ["2 < 1.2 to c2:1:1", "1 < done 7", refused]);
+}
+
+#[test]
 fn queues_are_searched_for_expired_messages_as_often_as_their_policies_say() {
     let mut policies = Policies::default();
     for (name, seconds) in [("FAST", 1), ("NEVER", 0)] {
