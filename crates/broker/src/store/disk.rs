@@ -129,11 +129,12 @@ impl DiskStore {
         if self.journal.is_empty() && writes.is_empty() {
             return Ok(());
         }
-        let lap = Lap { salt: new_salt(), ..self.journal.lap() };
+        // A number is left out, so that what comes is never taken for what would have come without this.
+        let lap = Lap { last: self.journal.lap().last + 1, salt: new_salt() };
         let fresh = std::mem::take(&mut self.fresh);
         self.sequence = self.tables.commit(&fresh, writes, &mut self.known, self.sequence, lap)?;
         self.old = self.sequence;
-        self.journal.restart(lap.salt)
+        self.journal.restart(lap)
     }
 
     /// Nothing is done any more once something has failed.

@@ -85,9 +85,9 @@ impl Journal {
         self.at == 0
     }
 
-    /// Whether it is time to begin anew, when there is nothing else to do.
+    /// Whether it is time to begin anew, when there is nothing else to do: often, so that it is soon done.
     pub(super) const fn is_long(&self) -> bool {
-        self.at > LENGTH / 2
+        self.at > LENGTH / 4
     }
 
     pub(super) const fn lap(&self) -> Lap {
@@ -113,9 +113,9 @@ impl Journal {
     }
 
     /// Begins anew: the tables have all that is in it, and say so.
-    pub(super) fn restart(&mut self, salt: u64) -> Result<()> {
+    pub(super) fn restart(&mut self, lap: Lap) -> Result<()> {
         self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        (self.at, self.lap.salt) = (0, salt);
+        (self.at, self.lap) = (0, lap);
         Ok(())
     }
 }
@@ -123,8 +123,7 @@ impl Journal {
 /// The groups of this lap, and where the next one goes.
 fn replay(bytes: &[u8], lap: Lap) -> std::result::Result<(Vec<Vec<u8>>, usize), String> {
     let (mut groups, mut at, mut next) = (Vec::new(), 0, lap.last + 1);
-    let first = bytes.first_chunk().copied();
-    if first.is_some_and(|first| u64::from_le_bytes(first) > next) {
+    if number(bytes, 0).is_some_and(|first| first > next) {
         return Err("the tables are older than what it begins with".to_owned());
     }
     while let Some(header) = Header::read(bytes, at, lap.salt).filter(|h| h.number == next) {
@@ -134,11 +133,19 @@ fn replay(bytes: &[u8], lap: Lap) -> std::result::Result<(Vec<Vec<u8>>, usize), 
         next += 1;
     }
     // A group is written when the one before it is safe: only the last can be in pieces.
-    let mut behind = (at..bytes.len()).step_by(ALIGNMENT);
-    if behind.any(|at| Header::read(bytes, at, lap.salt).is_some_and(|h| h.number > next)) {
+    let later = next + 1..=next + bytes.len() as u64 / HEADER as u64;
+    let mut behind = (at..bytes.len())
+        .step_by(ALIGNMENT)
+        .filter(|at| number(bytes, *at).is_some_and(|number| later.contains(&number)));
+    if behind.any(|at| Header::read(bytes, at, lap.salt).is_some()) {
         return Err(format!("it is damaged at byte {at}"));
     }
     Ok((groups, at))
+}
+
+/// The number of the record that begins here, if one does.
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// The beginning of a record of this lap, or its end.

@@ -213,9 +213,8 @@ impl Tables {
         sequence: u64,
         lap: Lap,
     ) -> Result<u64> {
-        let mut transaction = self.database.begin_write().map_err(failed)?;
-        // A commit has much to write in any case, and a store of millions is open at once after a crash.
-        transaction.set_quick_repair(true);
+        // No quick repair: after a crash all is read once, and what was damaged is found.
+        let transaction = self.database.begin_write().map_err(failed)?;
         let sequence = {
             let mut change = Change {
                 transaction: &transaction,

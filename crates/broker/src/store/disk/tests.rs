@@ -210,6 +210,47 @@ fn a_journal_that_is_full_is_begun_anew() {
 }
 
 #[test]
+fn a_journal_is_not_read_with_tables_that_are_older() {
+    for number in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = DiskStore::open(folder.path()).unwrap();
+        let add =
+            |sequence| StoreWrite::Add { place: place(0), sequence, message: message(sequence) };
+        store.write(vec![vec![StoreWrite::CreateQueue(Destination::queue("A"))]]).unwrap();
+        store.write((1..=number).map(|sequence| vec![add(sequence)]).collect()).unwrap();
+        let before = copied(folder.path());
+        store.write(vec![vec![StoreWrite::CreateQueue(Destination::queue("B"))]]).unwrap();
+        store.write(vec![vec![add(9)]]).unwrap();
+        let after = copied(folder.path());
+        std::fs::copy(before.path().join(FILES[0]), after.path().join(FILES[0])).unwrap();
+        let error = DiskStore::open(after.path()).unwrap_err().to_string();
+        assert!(error.contains("older"), "{number}: {error}");
+    }
+}
+
+#[test]
+fn a_store_does_not_grow_while_what_comes_is_consumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = DiskStore::open(folder.path()).unwrap();
+    store.write(vec![vec![StoreWrite::CreateQueue(Destination::queue("A"))]]).unwrap();
+    let lengths =
+        |folder: &Path| FILES.map(|name| std::fs::metadata(folder.join(name)).unwrap().len());
+    let mut before = None;
+    for sequence in 2..=300 {
+        let number = i64::try_from(sequence).unwrap();
+        let add = StoreWrite::Add { place: place(0), sequence, message: message(19) };
+        let sent = StoreWrite::Sent { producer: producer(1), sequence: number };
+        let remove = StoreWrite::Remove { place: place(0), sequence: sequence - 1 };
+        store.write(vec![vec![add, sent], vec![remove]]).unwrap();
+        // The journal was begun anew often enough for each page to have had its turn.
+        if sequence > 150 {
+            let now = lengths(folder.path());
+            assert_eq!(*before.get_or_insert(now), now, "{sequence}");
+        }
+    }
+}
+
+#[test]
 fn a_store_without_its_journal_says_so_and_the_other_way_round() {
     for name in FILES {
         let folder = tempfile::tempdir().unwrap();
@@ -353,7 +394,7 @@ fn a_store_whose_broker_was_killed_has_all_that_was_answered() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_torn_file_says_so_or_goes_on_from_a_commit(
