@@ -282,6 +282,19 @@ async fn a_refused_step_leaves_the_branch_to_be_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_branch_whose_start_is_refused_is_not_worked_in() {
+    let mut world = World::new().await;
+    let broker = async {
+        let asked = world.broker.command().await;
+        world.broker.refuse(&asked, "javax.transaction.xa.XAException", "no").await;
+    };
+    let a = xid("a");
+    let (started, ()) = tokio::join!(world.session.start(&a), broker);
+    assert_eq!(started.unwrap_err().kind(), ErrorKind::Refused);
+    world.start(&xid("b")).await;
+}
+
+#[tokio::test]
 async fn a_rollback_that_the_broker_knows_nothing_of_is_one_where_the_branch_is_open() {
     for is_open in [true, false] {
         let mut world = World::new().await;

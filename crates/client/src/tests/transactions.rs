@@ -324,6 +324,46 @@ async fn a_session_that_is_dropped_rolls_its_transaction_back() {
 }
 
 #[tokio::test]
+async fn a_consumer_closed_in_its_transaction_is_removed_when_that_is_rolled_back() {
+    let peer = Peer::start().await;
+    let (_connection, session, mut broker) = transacted(&peer).await;
+    let (mut consumer, id) = transacted_consumer(&session, &mut broker, 10).await;
+    broker.dispatch(&id, &[1]).await;
+    let _ = next(&mut consumer).await;
+    consumer.close().await.unwrap();
+    begin(&mut broker).await;
+    let broker = async {
+        step(&mut broker, TransactionInfo::ROLLBACK).await;
+        broker.expect("RemoveInfo").await
+    };
+    let (rolled_back, _) = tokio::join!(session.rollback(), broker);
+    rolled_back.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_know_a_transaction_has_rolled_it_back_and_none_has_not() {
+    let peer = Peer::start().await;
+    let (connection, session, mut broker) = transacted(&peer).await;
+    let producer = producer(&session, &mut broker).await;
+    producer.send("a").await.unwrap();
+    begin(&mut broker).await;
+    broker.expect("ActiveMQTextMessage").await;
+    let refusing = async {
+        let asked = broker.command().await;
+        broker.refuse(&asked, "javax.jms.JMSException", "no such transaction").await;
+    };
+    let (rolled_back, ()) = tokio::join!(session.rollback(), refusing);
+    rolled_back.unwrap();
+    producer.send("b").await.unwrap();
+    begin(&mut broker).await;
+    broker.expect("ActiveMQTextMessage").await;
+    let (closed, _) = tokio::join!(connection.close(), broker.expect("RemoveInfo"));
+    closed.unwrap();
+    assert_eq!(session.rollback().await.unwrap_err().kind(), ErrorKind::Closed);
+    session.rollback().await.unwrap(); // nothing is left to undo
+}
+
+#[tokio::test]
 async fn a_consumer_closed_in_a_transaction_that_nobody_ends_is_removed_when_that_is_rolled_back() {
     let peer = Peer::start().await;
     let (_connection, session, mut broker) = transacted(&peer).await;
