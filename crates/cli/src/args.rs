@@ -39,6 +39,15 @@ Examples:
 A message is confirmed when a broker has it, failed when it was refused or never left, and in doubt when it left
 and no answer came. Exit code 1 when not all were confirmed.";
 
+const BROKER: &str = "\
+Examples:
+  rewire broker --memory
+  rewire broker --listen tcp://0.0.0.0:61616 --data /var/lib/rewire
+  rewire broker --config broker.toml
+
+READY and the address come on standard output when clients may come. Warnings go to standard error; RUST_LOG=info, or
+RUST_LOG=rewire_broker=debug, says more, here as with every command.";
+
 const RECEIVING: &str = "\
 Examples:
   rewire receive tcp://localhost:61616 ORDERS --count 10 --ack individual
@@ -70,6 +79,7 @@ pub(crate) enum Verb {
     /// Explain a URI: its brokers, and every option with its value
     Uri(UriArgs),
     /// Be a broker to develop and test against, until a signal comes
+    #[command(after_help = BROKER)]
     Broker(BrokerArgs),
     /// Stand between clients and a broker, and fail as networks do
     Proxy(ProxyArgs),

@@ -7,6 +7,7 @@ mod broker;
 mod browse;
 mod clock;
 mod completions;
+mod diagnostics;
 mod doctor;
 mod event;
 mod ledger;
@@ -29,6 +30,7 @@ use crate::run::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    diagnostics::begin(&cli.verb);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("cannot start: {error}")).report(),

@@ -334,3 +334,25 @@ fn a_password_to_be_hashed_has_to_be_given_and_nothing_else() {
     let both = rewire().args(["broker", "--hash-password", "--memory"]).output().unwrap();
     assert_eq!(both.status.code(), Some(2));
 }
+
+#[test]
+fn a_broker_warns_of_a_refused_login_and_does_not_show_the_password() {
+    let mut command = rewire();
+    command.args(["broker", "--memory", "--listen", "tcp://127.0.0.1:0", "--user", "app:secret"]);
+    let mut broker = Broker::run(command.env_remove("RUST_LOG").stderr(Stdio::piped()));
+    let mut sender = rewire();
+    sender.args(["send", &broker.uri, "Q", "hello", "--user", "app", "--password-env", "WORD"]);
+    assert_eq!(sender.env("WORD", "hunter2").output().unwrap().status.code(), Some(1));
+    let mut said = String::new();
+    BufReader::new(broker.child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("WARN") && said.contains("refused") && said.contains("app"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_wish_for_logs_that_cannot_be_read_is_named_and_the_work_done() {
+    let output =
+        rewire().args(["uri", "tcp://a:1"]).env("RUST_LOG", "rewire=lots").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("RUST_LOG") && said.contains("rewire=lots"));
+}
