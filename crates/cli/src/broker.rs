@@ -16,7 +16,7 @@ const DEFAULT_LISTEN: &str = "tcp://127.0.0.1:61616";
 /// Bytes of a password that is read.
 const MAX_PASSWORD: u64 = 64 << 10;
 
-/// Runs until SIGTERM or SIGINT, then stops in order.
+/// Runs until SIGTERM or SIGINT, then stops in order; or until the store fails.
 pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
     if args.hash_password {
         return hash_password();
@@ -47,12 +47,18 @@ pub(crate) async fn run(args: BrokerArgs) -> Result<bool, Failure> {
         let _ = writeln!(stdout, "HTTP http://{address}/");
     }
     let _ = stdout.flush();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    broker.stop().await;
-    Ok(true)
+    let problem = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        problem = broker.failed() => Some(problem),
+    };
+    let Some(problem) = problem else {
+        broker.stop().await;
+        return Ok(true);
+    };
+    // Java: DefaultIOExceptionHandler stops the broker too. Who supervises it can start it again.
+    broker.kill().await;
+    Err(Failure::failed(format!("the store failed: {problem}")))
 }
 
 /// Prints the hash of the password that stands in standard input.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -145,27 +145,33 @@ fn nothing_that_was_answered_is_lost_or_stored_twice_when_it_is_killed() {
 }
 
 #[test]
-fn a_full_disk_refuses_what_it_cannot_store_and_keeps_what_it_has_answered() {
+fn a_full_disk_ends_a_broker_that_says_why_and_keeps_what_it_has_answered() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("sent.jsonl");
-    // No file may grow past 4 MiB, and whoever tries hears of it as of a full disk.
-    let limited = "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\"";
-    let broker = Broker::run(
+    // No file may grow past 10 MiB, and whoever tries hears of it as of a full disk.
+    let limited = "trap '' XFSZ; ulimit -f 20480; exec \"$0\" \"$@\"";
+    let mut broker = Broker::run(
         Command::new("sh")
             .args(["-c", limited, env!("CARGO_BIN_EXE_rewire")])
             .args(["broker", "--listen", "tcp://127.0.0.1:0", "--data"])
-            .arg(folder.path()),
+            .arg(folder.path())
+            .stderr(Stdio::piped()),
     );
     let address = broker.uri.clone();
     let sent = rewire()
-        .args(["send", &address, "Q", "--count", "20000", "--size", "1024", "--json"])
-        .args(["--mode", "pipelined", "--log"])
+        .args(["send", &format!("failover:({address})?maxReconnectAttempts=1"), "Q"])
+        .args(["--count", "20000", "--size", "4096", "--json", "--mode", "pipelined", "--log"])
         .arg(&log)
         .output()
         .unwrap();
     assert_eq!(sent.status.code(), Some(1));
-    let said = String::from_utf8(sent.stderr).unwrap();
-    assert!(said.contains("the store"), "{said}");
+    // Nobody knows whether it is stored: nothing is said to be refused.
+    let said = json(&sent);
+    assert!(said["in_doubt"].as_u64() > Some(0), "{said}");
+    let mut why = String::new();
+    broker.child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+    assert_eq!(broker.child.wait().unwrap().code(), Some(1), "{why}");
+    assert!(why.contains("rewire: the store failed: "), "{why}");
     let confirmed: Vec<u64> = std::fs::read_to_string(&log)
         .unwrap()
         .lines()

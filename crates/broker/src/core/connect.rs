@@ -281,6 +281,7 @@ impl BrokerCore {
         }
     }
 
+    /// Hangs up every client.
     pub(super) fn hang_all_up(&mut self) {
         let mut links: Vec<LinkId> = self.registry.links.keys().copied().collect();
         links.sort_unstable();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use rewire_protocol::{Command, Message, ProducerAck, ProducerId};
 
 use super::BrokerCore;
-use super::error::{BrokerError, ErrorKind};
 use super::io::{Event, LinkId, Output, Ticket};
 use super::keys::{QueueKey, SubKey, TopicKey};
 use super::memory::NOT_DELIVERED;
@@ -143,9 +142,10 @@ impl BrokerCore {
         self.memory.recheck();
     }
 
-    /// What waits is refused: nobody knows what of it is stored.
+    /// Everybody is hung up, without an answer to what waits: nobody knows whether that is stored, and to refuse it
+    /// would be to say that it is not.
     pub(super) fn on_store_failed(&mut self, problem: String) {
-        self.store_failed = true;
+        let has_failed_before = std::mem::replace(&mut self.store_failed, true);
         self.unstored.stored = self.unstored.last;
         while let Some(work) = self.unstored.pop(Ticket(u64::MAX)) {
             self.finish(&work);
@@ -157,13 +157,11 @@ impl BrokerCore {
             if let Some(consumer) = work.start {
                 self.remove_consumer(consumer, NOT_DELIVERED);
             }
-            let number = work.answer.or_else(|| work.reply.as_deref()?.correlation_id());
-            if let (Some(link), Some(number)) = (work.link, number) {
-                let error = BrokerError::new(ErrorKind::ResourceAllocation, problem.as_str());
-                self.refuse(link, number, true, &error);
-            }
         }
-        self.event(Event::StoreFailed(problem));
+        if !has_failed_before {
+            self.hang_all_up();
+            self.event(Event::StoreFailed(problem));
+        }
     }
 
     fn finish(&mut self, work: &Work) {

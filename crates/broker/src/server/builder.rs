@@ -264,6 +264,7 @@ impl BrokerBuilder {
         let mut owner = Owner::new(core, clock, reports, asked, follow, store, outgoing);
         #[cfg(feature = "testkit")]
         owner.watched_by(self.watch);
+        let failure = owner.failure();
         let owner = tokio::spawn(async move { owner.run(listening, inbox, &config).await });
         #[cfg(feature = "http")]
         let http = window.map(|(listener, address)| {
@@ -275,6 +276,7 @@ impl BrokerBuilder {
             listeners,
             orders,
             mode,
+            failure,
             owner,
             #[cfg(feature = "http")]
             http,

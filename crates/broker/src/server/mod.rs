@@ -64,6 +64,7 @@ pub struct Broker {
     listeners: Vec<(SocketAddr, String)>,
     orders: mpsc::Sender<Order>,
     mode: watch::Sender<Mode>,
+    failure: watch::Receiver<Option<String>>,
     owner: JoinHandle<()>,
     #[cfg(feature = "http")]
     http: Option<(SocketAddr, JoinHandle<()>)>,
@@ -165,6 +166,24 @@ impl Broker {
     /// Nothing happens when the future is dropped.
     pub async fn report(&self, most: usize) -> Option<BrokerReport> {
         self.ask(|reply| Order::Report(most, reply)).await
+    }
+
+    /// Waits until the store has failed, and says why; for ever if it does not.
+    ///
+    /// Clients were hung up then without an answer to what waited for the store, so that they look for another broker.
+    /// Those that come back are refused whatever is to be kept: better [`kill`](Self::kill) the broker.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing happens when the future is dropped.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        let problem = failure.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match problem {
+            Some(problem) => problem,
+            // The broker has ended, and fails no more.
+            None => std::future::pending().await,
+        }
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {

@@ -65,6 +65,8 @@ pub(super) struct Owner {
     bridges: HashMap<BridgeId, watch::Sender<Orders>>,
     /// Links for which something waits that did not before.
     touched: Vec<LinkId>,
+    /// Why the store has failed, if it has.
+    failure: watch::Sender<Option<String>>,
     #[cfg(feature = "testkit")]
     watch: super::probe::Watch,
 }
@@ -96,9 +98,15 @@ impl Owner {
             outgoing_bytes,
             bridges: HashMap::new(),
             touched: Vec::new(),
+            failure: watch::Sender::default(),
             #[cfg(feature = "testkit")]
             watch: super::probe::Watch::default(),
         }
+    }
+
+    /// Why the store has failed, once it has.
+    pub(super) fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.failure.subscribe()
     }
 
     #[cfg(feature = "testkit")]
@@ -310,7 +318,7 @@ impl Owner {
     /// Hands an input to the core and does what it says.
     fn input(&mut self, input: Input) {
         let now = self.clock.now();
-        let Self { core, outboxes, bridges, touched, writer, .. } = self;
+        let Self { core, outboxes, bridges, touched, writer, failure, .. } = self;
         for output in core.handle(now, input) {
             match output {
                 Output::Send(link, outgoing) => {
@@ -343,7 +351,12 @@ impl Owner {
                         writer.load(load, place, sequences);
                     }
                 }
-                Output::Event(event) => trace(&event),
+                Output::Event(event) => {
+                    trace(&event);
+                    if let Event::StoreFailed(problem) = event {
+                        failure.send_replace(Some(problem));
+                    }
+                }
             }
         }
     }

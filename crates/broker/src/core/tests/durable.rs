@@ -150,14 +150,13 @@ fn a_browser_sees_what_its_client_sent_before() {
 }
 
 #[test]
-fn a_consumer_that_waits_for_the_store_is_refused_when_it_fails() {
+fn a_consumer_that_waits_for_the_store_is_gone_when_it_fails() {
     let mut lab = Lab::stored();
     lab.client(1);
     lab.unstored = Some(Vec::new());
     lab.send(1, 1, queue("Q"));
     assert!(lab.consume(1, 1, queue("R")).is_empty());
-    let refused = lab.input(Input::StoreFailed("disk full".into()));
-    assert_eq!(refused, ["1 < refused 7 ResourceAllocationException"]);
+    assert_eq!(lab.input(Input::StoreFailed("disk full".into())), ["1 hang up"]);
     let transient = Message { persistent: false, ..message(1, 2, queue("R")) };
     assert!(lab.tell(1, transient).is_empty());
     assert_eq!(lab.consume(1, 1, queue("R")), ["1 < done 7", "1 < 1.2 to c1:1:1"]);
@@ -233,13 +232,12 @@ fn what_is_sent_again_before_it_is_stored_is_stored_once_and_answered_then() {
 }
 
 #[test]
-fn when_the_store_fails_what_waits_for_it_is_refused_and_so_is_what_follows() {
+fn when_the_store_fails_nothing_is_said_of_what_waits_for_it_and_what_follows_is_refused() {
     let mut lab = Lab::stored();
     lab.client(1);
     lab.unstored = Some(Vec::new());
     lab.ask(1, message(1, 1, queue("Q")));
-    let refused = lab.input(Input::StoreFailed("disk full".into()));
-    assert_eq!(refused, ["1 < refused 7 ResourceAllocationException"]);
+    assert_eq!(lab.input(Input::StoreFailed("disk full".into())), ["1 hang up"]);
     let next = lab.ask(1, message(1, 2, queue("Q")));
     assert_eq!(next, ["1 < refused 7 ResourceAllocationException"]);
     assert_eq!((lab.pending(&queue("Q")), lab.core.memory_used()), (0, 0));
