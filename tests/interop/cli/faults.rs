@@ -13,6 +13,10 @@ use tempfile::TempDir;
 use super::{Arrivals, Log, RUN, rewire};
 
 const COUNT: u64 = 1500;
+/// How many of them are sent before something fails, and between two faults: then a sender has more to send when
+/// it has failed, however long it took until messages flowed.
+const EARLY: u64 = 600;
+const BETWEEN: u64 = 300;
 const RATE: u64 = 300;
 const IN_FLIGHT: u64 = 100;
 const PREFETCH: u64 = 100;
@@ -29,6 +33,8 @@ struct Stream {
     mode: &'static str,
     queue: String,
     sender: Running,
+    /// How many messages the sender was given.
+    given: u64,
     receiver: Running,
     sent: PathBuf,
     received: PathBuf,
@@ -65,6 +71,9 @@ impl Load {
     /// Waits until every stream flows again, or its sender has ended.
     fn flows_again(&mut self) {
         for stream in &mut self.streams {
+            stream.give(BETWEEN);
+        }
+        for stream in &mut self.streams {
             let mut received = Log::at(&stream.received);
             let before = received.lines();
             let sender = &mut stream.sender;
@@ -77,7 +86,11 @@ impl Load {
     /// Waits for the end of all, and checks what they say against what came: to the receiver, and to others that
     /// empty the queues of `brokers` once `mend` has brought back what failed.
     fn finish(self, faults: u64, brokers: &mut [ActiveMq], mend: impl FnOnce(&mut [ActiveMq])) {
-        let Self { streams, files, interrupts_receivers } = self;
+        let Self { mut streams, files, interrupts_receivers } = self;
+        for stream in &mut streams {
+            let rest = (stream.given..COUNT).map(|seq| format!("{seq}\n")).collect();
+            stream.sender.feed(rest);
+        }
         let ended: Vec<_> = streams.into_iter().map(Stream::end).collect();
         mend(brokers);
         // What a broker that was held has given to those that are gone comes back to its queue in its place
@@ -107,17 +120,25 @@ impl Stream {
             .args(["--ack", ack, "--prefetch", &PREFETCH.to_string(), "--json", "--log"])
             .arg(&received)
             .start();
-        let mut sender = rewire("send", uri, &destination)
-            .args(["--count", &COUNT.to_string(), "--rate", &RATE.to_string(), "--mode", mode])
-            .args(["--in-flight", &IN_FLIGHT.to_string(), "--json", "--log"])
+        let sender = rewire("send", uri, &destination)
+            .args(["--stdin", "--count", &COUNT.to_string(), "--rate", &RATE.to_string()])
+            .args(["--mode", mode, "--in-flight", &IN_FLIGHT.to_string(), "--json", "--log"])
             .arg(&sent)
             .start();
-        sender.feed(String::new());
-        Self { mode, queue, sender, receiver, sent, received }
+        let mut stream = Self { mode, queue, sender, given: 0, receiver, sent, received };
+        stream.give(EARLY);
+        stream
+    }
+
+    /// Lets it send so many more.
+    fn give(&mut self, count: u64) {
+        let given = (self.given + count).min(COUNT);
+        (self.given..given).for_each(|seq| self.sender.say(&seq.to_string()));
+        self.given = given;
     }
 
     fn end(self) -> Ended {
-        let Self { mode, queue, sender, mut receiver, sent, received } = self;
+        let Self { mode, queue, sender, mut receiver, sent, received, .. } = self;
         let sender = sender.finish(RUN);
         let said = sender.last_json();
         // Only what nobody answers for can be in doubt while there are brokers to go to.

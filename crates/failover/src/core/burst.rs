@@ -82,6 +82,7 @@ impl FailoverCore {
         }
         if self.stopped.is_none() {
             self.remove_again(link);
+            self.open_consumers(link);
         }
     }
 }

@@ -56,9 +56,10 @@ impl FailoverCore {
         }
     }
 
-    /// Opens the consumers that were restored closed, if nothing is in the way any more.
+    /// Opens the consumers that were restored closed, if nothing is in the way any more: not what is left of the
+    /// link before, nor what is to be sent first.
     pub(super) fn open_consumers(&mut self, link: LinkId) {
-        if self.clearing.lost.is_some() {
+        if self.clearing.lost.is_some() || self.has_stopped() {
             return;
         }
         for id in std::mem::take(&mut self.clearing.closed) {

@@ -222,7 +222,6 @@ impl FailoverCore {
             self.deliver(Incoming::Command(link, command));
         }
         let resent = self.begin_burst(now, &active);
-        self.open_consumers(link);
         let end = IncidentEnd::Resumed { broker: broker.clone() };
         self.event(if replayed == 0 {
             Event::Connected { broker }

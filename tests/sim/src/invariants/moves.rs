@@ -13,7 +13,7 @@
 //! it is too late; a move within the first second, or long after it was due; a preferred broker
 //! that is never looked for again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rewire_failover::core::{Event, Incoming, LinkId, MoveReason};
@@ -44,8 +44,9 @@ struct Client {
     removed: BTreeSet<Subject>,
     /// Numbers of what it has not answered.
     unanswered: BTreeSet<i32>,
-    /// What was submitted and has to be sent at once.
-    expected: Option<&'static str>,
+    /// What was submitted, when, and has to be sent at once, in this order: before any time goes by. A commit that
+    /// waits until its messages are on the wire holds up what comes after it, for no longer.
+    expected: VecDeque<(&'static str, Time)>,
     /// The move that was told of.
     told: Option<(String, String, MoveReason)>,
     leaving: Option<Leaving>,
@@ -75,7 +76,7 @@ impl Moves {
             consumers: BTreeMap::new(),
             removed: BTreeSet::new(),
             unanswered: BTreeSet::new(),
-            expected: None,
+            expected: VecDeque::new(),
             told: None,
             leaving: None,
             begun: (LinkId::new(0), 0),
@@ -135,13 +136,19 @@ impl Client {
     }
 
     fn judge(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
-        if let Some(expected) = self.expected.take() {
+        if self.wishes.link.is_none() || self.is_closing {
+            self.expected.clear();
+        }
+        if let Some((expected, submitted)) = self.expected.front() {
             let is_sent =
-                matches!(at, AtClient::Transmitted { command, .. } if command.name() == expected);
-            ensure!(is_sent, "a {expected} was to be sent at once");
+                matches!(at, AtClient::Transmitted { command, .. } if command.name() == *expected);
+            ensure!(is_sent || now <= *submitted, "a {expected} was to be sent at once");
+            if is_sent {
+                self.expected.pop_front();
+            }
         }
         match at {
-            AtClient::Submitted { command, link, .. } => self.on_submitted(command, *link),
+            AtClient::Submitted { command, link, .. } => self.on_submitted(now, command, *link),
             AtClient::Transmitted { link, command } => return self.on_transmitted(*link, command),
             AtClient::Told(Event::Rebalancing { from, to, reason }) => {
                 self.told = Some((from.clone(), to.clone(), *reason));
@@ -161,7 +168,7 @@ impl Client {
         Ok(())
     }
 
-    fn on_submitted(&mut self, command: &Command, link: Option<LinkId>) {
+    fn on_submitted(&mut self, now: Time, command: &Command, link: Option<LinkId>) {
         let Some(current) = self.wishes.link.filter(|_| !self.is_closing) else { return };
         let is_for_it = link == Some(current);
         let is_removal = matches!(command, Command::RemoveInfo(_));
@@ -175,7 +182,9 @@ impl Client {
             Command::Message(message) => message.transaction_id.is_some(),
             _ => false,
         };
-        self.expected = (is_sent && !is_part).then(|| command.name());
+        if is_sent && !is_part {
+            self.expected.push_back((command.name(), now));
+        }
     }
 
     fn on_transmitted(&mut self, link: LinkId, command: &Command) -> Verdict {
@@ -320,7 +329,7 @@ impl Client {
             }
             _ => {}
         }
-        if self.expected.is_none()
+        if self.expected.is_empty()
             && let Some(leaving) = self.leaving.as_mut().filter(|leaving| leaving.done.is_none())
         {
             let mut consumers = self.consumers.values();

@@ -1,5 +1,8 @@
 //! Consumers stay closed until the application has dealt with the lost link.
 
+use rewire_protocol::TransactionInfo;
+
+use super::transactions::{local, message, step};
 use super::*;
 
 /// Connected, with a consumer whose prefetch is 5, and the link lost.
@@ -115,4 +118,23 @@ fn one_that_was_removed_meanwhile_is_not_opened() {
     let object_id = Some(Box::new(consumer_id().into()));
     lab.submit(RemoveInfo { object_id, ..RemoveInfo::default() });
     assert!(lab.input(Input::Cleared(LinkId(1))).is_empty());
+}
+
+#[test]
+fn it_is_opened_after_all_that_waited_for_the_link_was_sent() {
+    let mut lab = lost();
+    lab.say(step(&local(1), TransactionInfo::BEGIN));
+    lab.dialed(2);
+    lab.input(Input::Cleared(LinkId(1)));
+    lab.say(message(&local(1)));
+    lab.submit(step(&local(1), TransactionInfo::COMMIT_ONE_PHASE));
+    for id in 1..=3 {
+        let said = lab.answer(2, id);
+        assert!(!said.iter().any(|line| line.contains("ConsumerControl")), "{said:?}");
+    }
+    // The commit is stopped before, until its message is on the wire.
+    assert_eq!(
+        lab.wait(ms(0)),
+        ["transmit 2 COMMIT_ONE_PHASE #6", "transmit 2 ConsumerControl #7"]
+    );
 }
