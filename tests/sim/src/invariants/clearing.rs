@@ -34,6 +34,9 @@ struct Client {
     is_leaving: bool,
     /// The link whose end the application has not dealt with.
     lost: Option<LinkId>,
+    /// Since when some are closed and nothing is in the way but a commit that waits until its messages are on the
+    /// wire, which takes no time.
+    overdue: Option<Time>,
 }
 
 impl Clearing {
@@ -47,9 +50,9 @@ impl Invariant for Clearing {
         "clearing"
     }
 
-    fn see(&mut self, _: Time, seen: &Seen<'_>) -> Verdict {
+    fn see(&mut self, now: Time, seen: &Seen<'_>) -> Verdict {
         match seen {
-            Seen::Client(client, at) => self.clients[*client].see(at),
+            Seen::Client(client, at) => self.clients[*client].see(now, at),
             _ => Ok(()),
         }
     }
@@ -60,7 +63,7 @@ fn subject(id: Option<&ConsumerId>) -> Option<Subject> {
 }
 
 impl Client {
-    fn see(&mut self, at: &AtClient<'_>) -> Verdict {
+    fn see(&mut self, now: Time, at: &AtClient<'_>) -> Verdict {
         match at {
             AtClient::Submitted { command, .. } => {
                 if let Command::ConsumerInfo(info) = command
@@ -101,7 +104,12 @@ impl Client {
                     || self.is_leaving
                     || !self.is_resumed
                     || self.closed.is_empty();
-                ensure!(may, "{:?} are closed, and nothing is in the way", self.closed);
+                if may {
+                    self.overdue = None;
+                } else {
+                    let in_time = now <= *self.overdue.get_or_insert(now);
+                    ensure!(in_time, "{:?} are closed, and nothing is in the way", self.closed);
+                }
             }
             _ => {}
         }
