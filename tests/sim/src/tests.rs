@@ -8,6 +8,17 @@ use crate::run_seed;
 /// How many worlds are run in every test run; `cargo xtask sim` runs more.
 const WORLDS: u64 = 300;
 
+/// In these, what waited for a link was sent up to a commit, and more happened before the rest was.
+const STOPPED_BEFORE_A_COMMIT: [u64; 4] = [1728, 2714, 5279, 54815];
+
+#[test]
+fn what_happens_while_a_commit_waits_for_its_messages_keeps_the_rules() {
+    for seed in STOPPED_BEFORE_A_COMMIT {
+        let broken = run_seed(seed, false).broken;
+        assert!(broken.is_none(), "cargo xtask sim --seed {seed} --trace\n{broken:?}");
+    }
+}
+
 #[test]
 fn no_rule_is_broken_in_a_few_hundred_worlds() {
     let next = AtomicU64::new(0);

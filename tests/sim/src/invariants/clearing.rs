@@ -28,6 +28,9 @@ struct Client {
     /// closed.
     told: BTreeMap<i32, Subject>,
     closed: BTreeSet<Subject>,
+    /// Closed ones whose removal was submitted at this time: they may still be opened behind a commit that waits,
+    /// before the broker hears of that.
+    ending: Option<(Time, BTreeSet<Subject>)>,
     /// The link that is spoken over.
     link: Option<LinkId>,
     is_resumed: bool,
@@ -72,7 +75,8 @@ impl Client {
                     self.prefetch.insert(consumer, info.prefetch_size);
                 }
                 if let Some(ended) = Subject::removed_by(command) {
-                    self.closed.retain(|consumer| !consumer.ends_with(&ended));
+                    let ending = self.closed.extract_if(.., |consumer| consumer.ends_with(&ended));
+                    self.ending = Some((now, ending.collect()));
                 }
             }
             AtClient::Transmitted { link, command } => {
@@ -82,7 +86,9 @@ impl Client {
                 }
                 match command {
                     Command::ConsumerInfo(info) => return self.on_told(*link, info),
-                    Command::ConsumerControl(control) => return self.on_opened(*link, control),
+                    Command::ConsumerControl(control) => {
+                        return self.on_opened(now, *link, control);
+                    }
                     _ => {}
                 }
             }
@@ -134,7 +140,7 @@ impl Client {
     }
 
     /// A broker is told to send to a consumer.
-    fn on_opened(&mut self, link: LinkId, control: &ConsumerControl) -> Verdict {
+    fn on_opened(&mut self, now: Time, link: LinkId, control: &ConsumerControl) -> Verdict {
         let Some(consumer) = subject(control.consumer_id.as_ref()) else { return Ok(()) };
         ensure!(
             self.lost.is_none(),
@@ -142,7 +148,10 @@ impl Client {
             self.lost
         );
         ensure!(self.is_resumed, "{link}: {consumer:?} is opened in the replay");
-        ensure!(self.closed.remove(&consumer), "{link}: {consumer:?} is opened again");
+        let ending = self.ending.as_mut().filter(|(since, _)| *since == now);
+        let may = self.closed.remove(&consumer)
+            || ending.is_some_and(|(_, ending)| ending.remove(&consumer));
+        ensure!(may, "{link}: {consumer:?} is opened again");
         let wanted = self.prefetch.get(&consumer);
         ensure!(Some(&control.prefetch) == wanted, "{link}: {consumer:?} wants {wanted:?}");
         Ok(())
