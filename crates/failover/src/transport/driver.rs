@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use super::link::{Link, Step, now};
 use super::timer::Timer;
 use super::tracer::Tracer;
 use super::updates::{self, Found};
+use super::warnings::Warnings;
 use super::{Outcome, Promise, Submission, TransportConfig, close_timeout};
 use crate::core::{
     DialTimes, Event, FailoverCore, Incoming, Input, LinkId, Output, Request, RequestId, Stats,
@@ -82,14 +82,6 @@ struct Shell {
     tracer: Tracer,
 }
 
-/// What is said of rounds that fail, so that a log shows an outage and is not filled by it.
-struct Warnings {
-    /// Of so many rounds one is told of, and the first.
-    every: Option<NonZeroU32>,
-    told: u32,
-    last_error: String,
-}
-
 /// What the driver waits for.
 #[allow(clippy::large_enum_variant, reason = "one at a time, looked at as soon as it is made")]
 enum Happened {
@@ -135,11 +127,7 @@ impl Driver {
             events,
             dialer,
             linger: LINGER.min(close_timeout(&uri)),
-            warnings: Warnings {
-                every: uri.options().warn_after_reconnect_attempts,
-                told: 0,
-                last_error: String::new(),
-            },
+            warnings: Warnings::every(uri.options().warn_after_reconnect_attempts),
             tracer: Tracer::default(),
         };
         let views = Views { topology: known, stats: counted };
@@ -379,7 +367,7 @@ impl Shell {
             Output::Event(event) => {
                 self.tracer.tell(&event);
                 if let Event::AttemptFailed { broker, error, .. } = &event {
-                    self.warnings.last_error = format!("{broker}: {error}");
+                    self.warnings.on_failure(broker, error);
                 }
                 if let Event::TopologyChanged(topology) = &event {
                     self.topology.send_replace(topology.clone());
@@ -442,21 +430,6 @@ impl Shell {
                 // The application does not want to hear more.
                 Err(mpsc::error::TrySendError::Closed(_)) => self.undelivered.clear(),
             }
-        }
-    }
-}
-
-impl Warnings {
-    /// Java: `warnAfterReconnectAttempts` (`FailoverTransport.doReconnect`).
-    fn on_rounds(&mut self, failed: u32) {
-        if failed == self.told {
-            return;
-        }
-        self.told = failed;
-        let is_due = |every: NonZeroU32| failed == 1 || failed % every == 0;
-        if failed > 0 && self.every.is_some_and(is_due) {
-            let last_error = &self.last_error;
-            tracing::warn!(rounds = failed, last_error, "no broker could be reached, trying on");
         }
     }
 }

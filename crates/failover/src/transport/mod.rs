@@ -23,6 +23,7 @@ mod timer;
 mod tls;
 mod tracer;
 mod updates;
+mod warnings;
 #[cfg(feature = "http")]
 mod web;
 
