@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rewire_protocol::{Limits, LinkConfig, LinkCore, LinkEvent, Peer, Str, WireFormatOffer};
+use rewire_protocol::{
+    Limits, LinkConfig, LinkCore, LinkEvent, Peer, ShutdownInfo, Str, WireFormatOffer,
+};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -23,12 +25,23 @@ use crate::credentials::{Credentials, CredentialsProvider};
 use crate::error::DialError;
 use crate::uri::{BrokerUri, FailoverUri, TransportOptions};
 
+/// How long a connection over which a broker was only looked at may take to say that it is over.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// What became of a dial, and how long its parts took.
 #[derive(Debug)]
 pub(super) struct Dialed {
     pub(super) id: LinkId,
     pub(super) result: Result<(Link, Greeting), DialError>,
     pub(super) times: DialTimes,
+}
+
+/// Whether the broker of a silent link has said who it is over another connection.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// The silent link.
+    pub(super) id: LinkId,
+    pub(super) is_alive: bool,
 }
 
 /// Measures the parts of a dial, one after the other.
@@ -113,9 +126,42 @@ impl Dialer {
         id: LinkId,
         broker: &BrokerUri,
     ) -> Pin<Box<dyn Future<Output = Dialed> + Send>> {
-        let options = self.uri.transport(broker);
         let whole = self.uri.options().connect_timeout;
-        let dial = Dial {
+        let dial = self.prepare(id, broker);
+        // Boxed: with a TLS handshake in it, it is too large to be handed around.
+        Box::pin(async move {
+            let mut watch = Stopwatch::default();
+            let result = within(whole, dial.run(&mut watch)).await;
+            // A part that was under way when the time was over has its time too.
+            watch.stop();
+            Dialed { id, result, times: watch.times }
+        })
+    }
+
+    /// Finds out whether the broker of a link is alive, whatever keeps it from saying so there: by a handshake
+    /// over another connection, within `detectTimeout`.
+    pub(super) fn look(
+        &self,
+        id: LinkId,
+        broker: &BrokerUri,
+    ) -> Pin<Box<dyn Future<Output = Looked> + Send>> {
+        let limit = self.uri.options().detect_timeout;
+        let dial = self.prepare(id, broker);
+        Box::pin(async move {
+            let greeted = within(limit, dial.greeted(&mut Stopwatch::default())).await;
+            let is_alive = greeted.is_ok();
+            if let Ok((mut link, _)) = greeted {
+                // A broker writes of a client in its log that leaves without a word.
+                let _ = link.send(&ShutdownInfo::default().into());
+                let _ = timeout(LEAVE_TIMEOUT, link.finish()).await;
+            }
+            Looked { id, is_alive }
+        })
+    }
+
+    fn prepare(&self, id: LinkId, broker: &BrokerUri) -> Dial {
+        let options = self.uri.transport(broker);
+        Dial {
             id,
             broker: broker.clone(),
             config: link_config(&options, self.uri.options().detect_timeout),
@@ -126,26 +172,28 @@ impl Dialer {
             credentials_timeout: self.credentials_timeout,
             #[cfg(test)]
             pipes: self.pipes.clone(),
-        };
-        // Boxed: with a TLS handshake in it, it is too large to be handed around.
-        Box::pin(async move {
-            let mut watch = Stopwatch::default();
-            let result = within(whole, dial.run(&mut watch)).await;
-            // A part that was under way when the time was over has its time too.
-            watch.stop();
-            Dialed { id, result, times: watch.times }
-        })
+        }
     }
 }
 
 impl Dial {
     async fn run(self, watch: &mut Stopwatch) -> Result<(Link, Greeting), DialError> {
         let credentials = self.credentials().await?;
+        let (link, version) = self.greeted(watch).await?;
+        Ok((link, Greeting { version, credentials }))
+    }
+
+    /// Connects and does the handshake: the link, and the version of OpenWire that is spoken over it.
+    async fn greeted(self, watch: &mut Stopwatch) -> Result<(Link, u8), DialError> {
         let stream = self.open(watch).await?;
         watch.begin(Stopwatch::HANDSHAKE);
+        let detects = self.config.detect_timeout.is_some();
         let (mut link, version) = greet(self.id, stream, self.config, self.limits).await?;
         link.set_write_timeout(self.options.tcp.so_write_timeout);
-        Ok((link, Greeting { version, credentials }))
+        if detects {
+            link.set_broker(self.broker);
+        }
+        Ok((link, version))
     }
 
     /// Asks the provider, if there is one. Before it connects: brokers do not wait for who is slow to say

@@ -11,7 +11,7 @@ use rewire_protocol::{Command, LinkEvent};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::dial::{Dialed, Dialer};
+use super::dial::{Dialed, Dialer, Looked};
 use super::link::{Link, Step, now};
 use super::timer::Timer;
 use super::tracer::Tracer;
@@ -67,6 +67,8 @@ struct Shell {
     links: Vec<Link>,
     dials: JoinSet<Dialed>,
     dialing: HashMap<LinkId, AbortHandle>,
+    /// Whether brokers are alive that say nothing over their links.
+    looks: JoinSet<Looked>,
     replies: HashMap<RequestId, Reply>,
     next_request: u64,
     /// Errors that brokers reported and no request asked for.
@@ -90,6 +92,7 @@ enum Happened {
     CloseWanted,
     Cleared(LinkId),
     Dialed(Dialed),
+    Looked(Looked),
     Link(LinkId, Step),
     RoomToDeliver,
     Found(Option<Found>),
@@ -119,6 +122,7 @@ impl Driver {
             links: Vec::new(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
+            looks: JoinSet::new(),
             replies: HashMap::new(),
             next_request: 0,
             errors: 0,
@@ -149,6 +153,7 @@ impl Driver {
                 }
                 Happened::Cleared(link) => self.input(Input::Cleared(link)),
                 Happened::Dialed(dialed) => self.on_dialed(dialed),
+                Happened::Looked(looked) => self.shell.on_looked(&looked),
                 Happened::Link(id, step) => self.on_step(id, step),
                 Happened::RoomToDeliver => {}
                 Happened::Found(found) => self.on_found(found),
@@ -178,7 +183,7 @@ impl Driver {
             link.pause_reading(is_full && core.link() == Some(link.id));
         }
         let backlog = shell.backlog();
-        let Shell { links, dials, deliveries, .. } = shell;
+        let Shell { links, dials, looks, deliveries, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
         let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
         tokio::select! {
@@ -186,6 +191,7 @@ impl Driver {
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
+            Some(Ok(looked)) = looks.join_next() => Happened::Looked(looked),
             () = timer.until(due) => Happened::Timeout,
             (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
@@ -326,6 +332,7 @@ impl Driver {
             if let Some(Err(reason)) = self.shell.link(id).map(|link| link.handle_timeout(now)) {
                 self.on_lost(id, reason);
             }
+            self.shell.look_at(id);
         }
         self.input(Input::Timeout);
     }
@@ -388,6 +395,21 @@ impl Shell {
         if let Some(reply) = self.replies.remove(&id) {
             // Nobody may be listening any more.
             let _ = reply.send(Outcome { result, link, errors: self.errors });
+        }
+    }
+
+    /// Has it found out whether the broker of a silent link is alive, if that is in doubt.
+    fn look_at(&mut self, id: LinkId) {
+        let link = self.links.iter_mut().find(|link| link.id == id);
+        if let Some(broker) = link.and_then(Link::take_doubt) {
+            tracing::debug!(%broker, "silent, and looked at over another connection");
+            self.looks.spawn(self.dialer.look(id, broker));
+        }
+    }
+
+    fn on_looked(&mut self, looked: &Looked) {
+        if let Some(link) = self.link(looked.id).filter(|_| looked.is_alive) {
+            link.vouch();
         }
     }
 

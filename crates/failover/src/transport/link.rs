@@ -13,6 +13,7 @@ use super::stream::Stream;
 use super::tls;
 use crate::core::{LinkId, after};
 use crate::error::LostReason;
+use crate::uri::BrokerUri;
 
 /// Written bytes that are kept in front of those that wait.
 const DROP_WRITTEN: usize = 256 << 10;
@@ -33,6 +34,8 @@ pub(super) struct Link {
     write_timeout: Option<Duration>,
     /// Since when it makes none.
     stuck_since: Option<Instant>,
+    /// Who is at the other end, where that is to be found out another way when it is silent.
+    broker: Option<Box<BrokerUri>>,
 }
 
 /// What a link wants of the driver.
@@ -57,6 +60,7 @@ impl Link {
             taken: 0,
             write_timeout: None,
             stuck_since: None,
+            broker: None,
         }
     }
 
@@ -90,6 +94,22 @@ impl Link {
     /// Sets the option `soWriteTimeout`.
     pub(super) const fn set_write_timeout(&mut self, limit: Option<Duration>) {
         self.write_timeout = limit;
+    }
+
+    /// Says who is at the other end, to be looked at if it is silent and may only be busy.
+    pub(super) fn set_broker(&mut self, broker: BrokerUri) {
+        self.broker = Some(Box::new(broker));
+    }
+
+    /// The broker, if it is to be found out now whether it is alive.
+    pub(super) fn take_doubt(&mut self) -> Option<&BrokerUri> {
+        let broker = self.broker.as_deref()?;
+        self.core.take_doubt().then_some(broker)
+    }
+
+    /// It is.
+    pub(super) fn vouch(&mut self) {
+        self.core.vouch(now());
     }
 
     /// When a write has made no headway for too long, if one makes none.

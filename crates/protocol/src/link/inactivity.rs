@@ -7,6 +7,10 @@
 //!
 //! What does not count as the peer's silence: the time in which we do not read, the time in which a
 //! question is still on our side, and the time in which this process did not run.
+//!
+//! A broker handles what comes over a link in order, and says nothing there meanwhile: one that has no room
+//! holds up a producer for as long as that lasts. So before the short time that it has by `detectTimeout` is
+//! over, while there is something it may be busy with, it is looked at another way.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +20,10 @@ use super::offer::{LinkConfig, Peer, WireFormatOffer};
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 /// A timer that is later than this was not held up by the peer.
 const STALL: Duration = Duration::from_millis(50);
+/// A peer that was found alive is looked at again after so many times the time that it has to answer.
+const TRUST: u32 = 5;
+/// Each time that is twice as long as the time before, and no longer than this.
+const LONGEST_TRUST: Duration = Duration::from_secs(10);
 
 /// The option whose limit silence has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +63,12 @@ pub(super) struct Inactivity {
     is_paused: bool,
     /// When the timer of a silence came so late that the peer got another chance.
     forgiven: Option<Instant>,
+    /// When the peer was looked at another way in this silence, last.
+    looked_at: Option<Instant>,
+    /// Until when a peer that was then found alive may go on being silent.
+    trusted_until: Option<Instant>,
+    /// How often that was so since the peer has answered here.
+    vouched: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +78,18 @@ struct Watch {
     /// How long it then has to give one.
     time_to_answer: Duration,
     name: SilenceLimit,
+}
+
+impl Watch {
+    /// Whether it is so short that it may be over while the peer is only busy.
+    const fn is_short(&self) -> bool {
+        matches!(self.name, SilenceLimit::DetectTimeout)
+    }
+
+    /// How long before it is over the peer is looked at another way, if it may be busy.
+    fn time_to_look(&self) -> Duration {
+        self.time_to_answer - self.time_to_answer / 4
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +108,8 @@ pub(super) enum Due {
     KeepAlive,
     /// The peer is to be asked for a sign of life; [`Inactivity::on_asked`] is to be told.
     Question,
+    /// It is to be found out another way whether the peer is alive; [`Inactivity::vouch`] is to be told.
+    Look,
     Death {
         silence: Duration,
         limit: SilenceLimit,
@@ -118,12 +146,17 @@ impl Inactivity {
             question: None,
             is_paused: false,
             forgiven: None,
+            looked_at: None,
+            trusted_until: None,
+            vouched: 0,
         }
     }
 
     pub(super) const fn on_read(&mut self, now: Instant) {
         self.last_read = now;
         self.forgiven = None;
+        self.looked_at = None;
+        self.trusted_until = None;
     }
 
     /// Bytes were written, so many by now.
@@ -139,6 +172,16 @@ impl Inactivity {
     /// What was asked for has come.
     pub(super) const fn on_answer(&mut self) {
         self.question = None;
+        self.vouched = 0;
+    }
+
+    /// The peer is alive: its silence here is that of one who is busy. Nothing, if it has spoken since.
+    pub(super) fn vouch(&mut self, now: Instant) {
+        let Some(watch) = self.short_watch().filter(|_| self.looked_at.is_some()) else { return };
+        let first = watch.time_to_answer.saturating_mul(TRUST);
+        let trust = first.saturating_mul(1 << self.vouched.min(16));
+        self.trusted_until = Some(now + trust.min(LONGEST_TRUST.max(first)).min(LONGEST));
+        self.vouched = self.vouched.saturating_add(1);
     }
 
     /// The peer is asked for a sign of life. It has been when so many bytes are written.
@@ -176,6 +219,9 @@ impl Inactivity {
         if let Some(forgiven) = self.forgiven {
             not_before = not_before.max(forgiven + time_to_answer);
         }
+        if let Some(trusted_until) = self.trusted_until.filter(|_| watch.is_short()) {
+            not_before = not_before.max(trusted_until + watch.time_to_look());
+        }
         (counts_from + watch.ask_after + time_to_answer).max(not_before)
     }
 
@@ -197,16 +243,33 @@ impl Inactivity {
         Some(self.last_read + first)
     }
 
+    /// When to look another way whether the peer is alive, if it may be busy.
+    fn next_look(&self, may_be_busy: bool) -> Option<Instant> {
+        if self.is_paused || !may_be_busy {
+            return None;
+        }
+        let watch = self.short_watch().filter(|_| self.open_question().is_some())?;
+        let due = self.death(watch) - watch.time_to_look();
+        let again = self.looked_at.map(|looked_at| looked_at + watch.time_to_answer);
+        Some(again.map_or(due, |again| again.max(due)))
+    }
+
+    fn short_watch(&self) -> Option<&Watch> {
+        self.watches.iter().find(|watch| watch.is_short())
+    }
+
     fn next_keep_alive(&self) -> Option<Instant> {
         Some(self.last_written.max(self.last_keep_alive) + self.keep_alive_after?)
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    /// `may_be_busy` is whether there is something that the peer may not have handled yet.
+    pub(super) fn poll_timeout(&self, may_be_busy: bool) -> Option<Instant> {
         let death = self.next_death().map(|(at, _)| at);
-        [death, self.next_question(), self.next_keep_alive()].into_iter().flatten().min()
+        let look = self.next_look(may_be_busy);
+        [death, self.next_question(), look, self.next_keep_alive()].into_iter().flatten().min()
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Due {
+    pub(super) fn handle_timeout(&mut self, now: Instant, may_be_busy: bool) -> Due {
         if let Some((at, limit)) = self.next_death().filter(|(at, _)| *at <= now) {
             let is_late = now - at > STALL;
             if !is_late || self.forgiven.is_some() {
@@ -216,6 +279,10 @@ impl Inactivity {
         }
         if self.next_question().is_some_and(|at| at <= now) {
             return Due::Question;
+        }
+        if self.next_look(may_be_busy).is_some_and(|at| at <= now) {
+            self.looked_at = Some(now);
+            return Due::Look;
         }
         if self.next_keep_alive().is_some_and(|at| at <= now) {
             self.last_keep_alive = now;

@@ -111,6 +111,8 @@ struct Open {
     decoder: Decoder,
     inactivity: Inactivity,
     asking: Asking,
+    /// Whether somebody is to look, and was not told yet.
+    is_doubtful: bool,
     /// Without size prefixes frames cannot be cut apart before they are read.
     unprefixed: Option<BytesMut>,
 }
@@ -236,7 +238,7 @@ impl LinkCore {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Greeting { deadline } => Some(*deadline),
-            State::Open(open) => open.inactivity.poll_timeout(),
+            State::Open(open) => open.inactivity.poll_timeout(open.asking.may_be_busy()),
             State::Dead(_) => None,
         }
     }
@@ -255,7 +257,7 @@ impl LinkCore {
             State::Greeting { deadline } if *deadline <= now => {
                 LinkError::NoHandshake { after: self.config.handshake_timeout }
             }
-            State::Open(open) => match open.inactivity.handle_timeout(now) {
+            State::Open(open) => match open.poll_inactivity(now) {
                 Due::Nothing => return Ok(()),
                 Due::KeepAlive => {
                     self.keep_alive();
@@ -265,6 +267,10 @@ impl LinkCore {
                     self.ask(now);
                     return Ok(());
                 }
+                Due::Look => {
+                    open.is_doubtful = true;
+                    return Ok(());
+                }
                 Due::Death { silence, limit } => LinkError::Silent { silence, limit },
             },
             State::Greeting { .. } => return Ok(()),
@@ -272,6 +278,28 @@ impl LinkCore {
         };
         self.state = State::Dead(error.clone());
         Err(error)
+    }
+
+    /// Whether somebody is to find out another way if the peer is alive, such as over another connection, and
+    /// to [`vouch`](Self::vouch) for it: once after each [`handle_timeout`](Self::handle_timeout) that
+    /// finds it so.
+    ///
+    /// So it is with `detectTimeout` when the peer does not answer, and was sent something that it may be
+    /// busy with: ActiveMQ holds up a producer that it has no room for, and says nothing over its link
+    /// for as long as that lasts. A peer that nobody vouches for is given up in time all the same.
+    pub fn take_doubt(&mut self) -> bool {
+        match &mut self.state {
+            State::Open(open) => std::mem::take(&mut open.is_doubtful),
+            State::Greeting { .. } | State::Dead(_) => false,
+        }
+    }
+
+    /// The peer is alive, and only silent here. It may be so for five times `detectTimeout` until there is
+    /// doubt again, and for longer each time; `maxInactivityDuration` stands.
+    pub fn vouch(&mut self, now: Instant) {
+        if let State::Open(open) = &mut self.state {
+            open.inactivity.vouch(now);
+        }
     }
 
     /// What was agreed on, once it was.
@@ -304,9 +332,9 @@ impl LinkCore {
         let unprefixed = (!format.size_prefix).then(BytesMut::new);
         let inactivity = Inactivity::new(now, &self.config, &peer);
         let encoder = Encoder::new(format);
-        let asking = Asking::default();
-        self.state =
-            State::Open(Box::new(Open { encoder, decoder, inactivity, asking, unprefixed }));
+        let (asking, is_doubtful) = (Asking::default(), false);
+        let open = Open { encoder, decoder, inactivity, asking, is_doubtful, unprefixed };
+        self.state = State::Open(Box::new(open));
         Ok(Some(LinkEvent::Opened { format, peer: Box::new(peer) }))
     }
 
@@ -338,6 +366,12 @@ impl LinkCore {
                 Some(command) => return Ok(Some(LinkEvent::Command(command))),
             }
         }
+    }
+}
+
+impl Open {
+    fn poll_inactivity(&mut self, now: Instant) -> Due {
+        self.inactivity.handle_timeout(now, self.asking.may_be_busy())
     }
 }
 

@@ -23,11 +23,24 @@ pub(super) struct Asking {
     refuses_to_flush: bool,
     /// What the broker was told last.
     fault_tolerant: bool,
+    /// How many commands were sent, questions aside.
+    sent: u64,
+    /// How many of them the broker has handled for certain.
+    handled: u64,
+    /// How many were sent before the last question.
+    asked_behind: u64,
+    /// The number of the last one, if it wants an answer.
+    last_number: Option<i32>,
 }
 
 impl Asking {
     /// Takes note of what is sent.
-    pub(super) const fn on_sent(&mut self, command: &Command) {
+    pub(super) fn on_sent(&mut self, command: &Command) {
+        if matches!(command, Command::KeepAliveInfo(_)) || command.command_id() == QUESTION_ID {
+            return;
+        }
+        self.sent += 1;
+        self.last_number = command.is_response_required().then(|| command.command_id());
         match command {
             Command::ConnectionInfo(info) => self.fault_tolerant = info.fault_tolerant,
             Command::ConnectionControl(control) => self.fault_tolerant = control.fault_tolerant,
@@ -38,6 +51,7 @@ impl Asking {
     /// The question to be sent.
     pub(super) fn ask(&mut self) -> Command {
         self.open += 1;
+        self.asked_behind = self.sent;
         if self.refuses_to_flush {
             let control = ConnectionControl {
                 command_id: QUESTION_ID,
@@ -50,6 +64,11 @@ impl Asking {
         FlushCommand { command_id: QUESTION_ID, response_required: true }.into()
     }
 
+    /// Whether there is something that the broker may still be busy with: it handles one after the other.
+    pub(super) const fn may_be_busy(&self) -> bool {
+        self.handled < self.sent
+    }
+
     /// Whether this is the answer to a question, and so not for the owner of the link.
     pub(super) fn is_answer(&mut self, command: &Command) -> bool {
         let (number, is_refusal) = match command {
@@ -58,9 +77,16 @@ impl Asking {
             _ => return false,
         };
         if number != QUESTION_ID || self.open == 0 {
+            if self.last_number == Some(number) {
+                self.handled = self.sent;
+            }
             return false;
         }
         self.open -= 1;
+        // Answers come in the order of the questions.
+        if self.open == 0 {
+            self.handled = self.handled.max(self.asked_behind);
+        }
         self.refuses_to_flush |= is_refusal;
         true
     }

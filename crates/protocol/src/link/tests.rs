@@ -1,5 +1,6 @@
 //! Two links wired to each other, and a hostile peer.
 
+mod doubt;
 mod questions;
 mod silence;
 

@@ -1,6 +1,7 @@
 //! Brokers that fall silent, in virtual time: when they are missed, and when they must not be.
 
 use rewire_protocol::{KeepAliveInfo, SilenceLimit};
+use tokio::io::DuplexStream;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant as Time;
 
@@ -101,6 +102,74 @@ async fn a_broker_that_is_not_read_is_not_taken_for_silent() {
     let cause = interrupted(&mut events).await;
     assert!(matches!(cause, LostReason::Silent { .. }), "{cause}");
     assert!((ms(240)..ms(250)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+}
+
+/// A broker that has read a message, and says nothing more over the link it came by.
+async fn holding_up(options: &str) -> (Pipes, FailoverTransport, Client<DuplexStream>) {
+    let mut net = Pipes::new();
+    let (transport, mut deliveries) = net.start(options);
+    let mut client = net.connected(&transport, &mut deliveries).await;
+    // Who sent it waits for its answer.
+    tokio::spawn({
+        let transport = transport.clone();
+        async move { transport.request(Message::default().into()).await }
+    });
+    assert_eq!(client.command().await.name(), "ActiveMQMessage");
+    (net, transport, client)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_holds_up_a_producer_is_looked_at_over_another_connection_and_kept() {
+    let (mut net, transport, _client) = holding_up("&detectTimeout=200").await;
+    let mut events = transport.events();
+    let begin = Time::now();
+    for after in [90, 1_090, 3_090, 7_090, 15_090] {
+        let (broker, mut look) = net.accept().await;
+        assert_eq!(broker, "tcp://a:1");
+        let at = begin.elapsed();
+        assert!((ms(after)..ms(after + 20)).contains(&at), "{at:?}, not {after}");
+        // It leaves as one does that a broker does not complain of.
+        assert_eq!(look.command().await.name(), "ShutdownInfo");
+        assert!(look.event().await.is_none());
+    }
+    assert!(events.try_recv().is_err(), "nothing has happened");
+    assert_eq!(transport.stats().interruptions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_says_nothing_over_another_connection_either_is_missed_in_time() {
+    let (mut net, transport, _client) = holding_up("&detectTimeout=200").await;
+    let mut events = transport.events();
+    let begin = Time::now();
+    // Accepted, as the system of a stopped process does, and no more.
+    let (_, _deaf) = net.dialled().await;
+    let cause = interrupted(&mut events).await;
+    assert!(matches!(cause, LostReason::Silent { .. }), "{cause}");
+    assert!((ms(240)..ms(250)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_falls_silent_while_it_holds_up_a_producer_is_missed_at_the_next_look() {
+    let (mut net, transport, _client) = holding_up("&detectTimeout=200").await;
+    let mut events = transport.events();
+    let begin = Time::now();
+    let (_, _look) = net.accept().await;
+    let (_, _deaf) = net.dialled().await;
+    interrupted(&mut events).await;
+    assert!((ms(1_240)..ms(1_260)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_ends_while_its_broker_is_looked_at_has_ended() {
+    let (mut net, transport, client) = holding_up("&detectTimeout=200").await;
+    let mut events = transport.events();
+    let (_, look) = net.dialled().await;
+    drop(client);
+    assert_eq!(interrupted(&mut events).await, LostReason::Closed);
+    let (_, _again) = net.accept().await;
+    // Nobody waits for what comes of it.
+    let _ = Client::greet(look).await;
+    assert_eq!(transport.stats().interruptions, 1);
 }
 
 #[tokio::test]
