@@ -116,6 +116,15 @@ impl Dialer {
         }
     }
 
+    /// Whether time is what the system says it is: behind pipes, tests make it.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests have pipes"))]
+    pub(super) const fn has_real_time(&self) -> bool {
+        #[cfg(test)]
+        return self.pipes.is_none();
+        #[cfg(not(test))]
+        return true;
+    }
+
     pub(super) fn tls(&self) -> Arc<Tls> {
         Arc::clone(&self.tls)
     }

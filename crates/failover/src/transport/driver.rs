@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::dial::{Dialed, Dialer, Looked};
 use super::link::{Link, Step, now};
-use super::timer::Timer;
+use super::timer::{Precision, Timer};
 use super::tracer::Tracer;
 use super::updates::{self, Found};
 use super::warnings::Warnings;
@@ -183,16 +183,19 @@ impl Driver {
             link.pause_reading(is_full && core.link() == Some(link.id));
         }
         let backlog = shell.backlog();
-        let Shell { links, dials, looks, deliveries, .. } = shell;
+        let Shell { links, dials, looks, deliveries, dialer, .. } = shell;
         let link_due = links.iter().filter_map(Link::poll_timeout).min();
         let due = [core.poll_timeout(), link_due].into_iter().flatten().min();
+        // An application that waits for a link is not to wait for a timer.
+        let is_down = core.link().is_none() && dialer.has_real_time();
+        let precision = if is_down { Precision::OnTime } else { Precision::Millis };
         tokio::select! {
             biased;
             Ok(_) = close.wait_for(|close| *close) => Happened::CloseWanted,
             Some(link) = next_cleared(cleared) => Happened::Cleared(link),
             Some(Ok(dialed)) = dials.join_next() => Happened::Dialed(dialed),
             Some(Ok(looked)) = looks.join_next() => Happened::Looked(looked),
-            () = timer.until(due) => Happened::Timeout,
+            () = timer.until(due, precision) => Happened::Timeout,
             (id, step) = step(links) => Happened::Link(id, step),
             Ok(_) = deliveries.reserve(), if is_full => Happened::RoomToDeliver,
             found = next_find(finds) => found.map_or(Happened::NothingMoreToFind, Happened::Found),
