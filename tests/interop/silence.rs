@@ -96,6 +96,41 @@ async fn an_idle_broker_answers_when_asked_in_every_version_and_before_there_is_
 
 #[tokio::test]
 #[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
+async fn a_broker_that_holds_up_a_producer_for_want_of_room_is_not_taken_for_silent() {
+    const MESSAGES: i64 = 3000;
+    let mut broker = ActiveMq::options().memory_mib(1).start();
+    let uri = format!("failover:({})?detectTimeout=600", broker.uri());
+    let connection = Connection::builder(&uri).await.unwrap();
+    let mut events = connection.events();
+    let queue = Queue::new("FULL");
+    let session = connection.session().await.unwrap();
+    let producer = session.producer(&queue).await.unwrap();
+    let sender = tokio::spawn(async move {
+        let message = || Message::bytes(vec![0; 4 << 10]).persistent(false);
+        for _ in 1..MESSAGES {
+            drop(producer.send_async(message()).await?);
+        }
+        producer.send(message()).await
+    });
+    // The broker's own signs of life come after ten seconds.
+    let held_up = timeout(Duration::from_secs(8), events.next()).await;
+    assert!(held_up.is_err(), "{held_up:?}");
+    assert!(!sender.is_finished());
+    let stored = broker.queue("FULL").size;
+    assert!((1..MESSAGES).contains(&stored), "{stored}");
+
+    let other = Connection::builder(&format!("failover:({})", broker.uri())).await.unwrap();
+    let mut consumer = other.session().await.unwrap().consumer(&queue).await.unwrap();
+    for number in 0..MESSAGES {
+        let message = timeout(SOON, consumer.next()).await;
+        assert!(matches!(message, Ok(Some(Ok(_)))), "{number}: {message:?}");
+    }
+    timeout(SOON, sender).await.unwrap().unwrap().unwrap();
+    assert_eq!(connection.stats().interruptions, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs Java and ActiveMQ: cargo xtask interop"]
 async fn a_broker_under_full_load_is_not_taken_for_silent_and_when_held_is_missed_all_the_same() {
     let mut broker = ActiveMq::start();
     let uri = format!("failover:({})?detectTimeout=1000", broker.uri());

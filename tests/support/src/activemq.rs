@@ -256,6 +256,12 @@ impl ActiveMqOptions {
         self.with("scheduler", "true")
     }
 
+    /// Has room for so many MiB of messages, instead of 256; who sends more than that is held up.
+    #[must_use]
+    pub fn memory_mib(self, mib: u32) -> Self {
+        self.with("memory-mib", &mib.to_string())
+    }
+
     /// After how much silence the broker takes a connection for dead.
     #[must_use]
     pub fn max_inactivity(self, duration: Duration) -> Self {
