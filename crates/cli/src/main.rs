@@ -24,6 +24,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::Builder;
 
 use crate::args::{Cli, Verb};
 use crate::run::Failure;
@@ -31,7 +32,7 @@ use crate::run::Failure;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     diagnostics::begin(&cli.verb);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match threads(&cli.verb).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("cannot start: {error}")).report(),
     };
@@ -54,5 +55,17 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(failure) => failure.report(),
+    }
+}
+
+/// The threads that a verb is done by: one, if all it does is to pass messages on, between which and the connection there
+/// is nothing to do side by side. With more each message would wake another thread, for twice the CPU.
+///
+/// Not one that prints messages: whoever reads them may be slow, and the connection is to be kept meanwhile.
+fn threads(verb: &Verb) -> Builder {
+    match verb {
+        Verb::Send(_) | Verb::Bench(_) => Builder::new_current_thread(),
+        Verb::Receive(args) if args.target.json => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
     }
 }
