@@ -11,6 +11,15 @@ const WORLDS: u64 = 300;
 /// In these, what waited for a link was sent up to a commit, and more happened before the rest was.
 const STOPPED_BEFORE_A_COMMIT: [u64; 4] = [1728, 2714, 5279, 54815];
 
+/// In this, a message waited for the disk while the next was given away at once, past a consumer that chooses.
+const LATE_FROM_THE_DISK: u64 = 100_833;
+
+#[test]
+fn a_message_that_waited_for_the_disk_is_not_passed_over_by_a_consumer_that_chooses() {
+    let broken = run_seed(LATE_FROM_THE_DISK, false).broken;
+    assert!(broken.is_none(), "cargo xtask sim --seed {LATE_FROM_THE_DISK} --trace\n{broken:?}");
+}
+
 #[test]
 fn what_happens_while_a_commit_waits_for_its_messages_keeps_the_rules() {
     for seed in STOPPED_BEFORE_A_COMMIT {

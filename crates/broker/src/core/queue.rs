@@ -164,12 +164,14 @@ impl Queue {
 
     /// A message comes in, for the first time or back from a consumer.
     pub(super) fn put(&mut self, reference: Reference, desk: &mut Desk<'_>) {
+        let place = reference.order(self.prioritized);
+        // It may have waited for the disk while others, which need not, were given away at once.
+        let is_late = place < self.last_place;
+        self.last_place = self.last_place.max(place);
         if let Some(reference) = self.offer(reference, desk) {
-            let place = reference.order(self.prioritized);
-            if place < self.last_place {
+            if is_late {
                 self.lower_cursors(place, desk.subs);
             }
-            self.last_place = self.last_place.max(place);
             let account = Account { bytes: &mut self.bytes, memory: desk.memory };
             self.pages.insert(place, reference, account);
         }
