@@ -259,3 +259,28 @@ fn a_queue_that_is_removed_takes_its_messages_along_but_not_while_it_is_consumed
     assert_eq!(lab.ask(1, remove), ["1 < done 7"]);
     assert_eq!((lab.core.stats(&queue("Q")), lab.core.memory_used()), (None, 0));
 }
+
+#[test]
+fn a_message_that_waited_for_the_disk_is_not_passed_over_by_a_consumer_that_chooses() {
+    let mut lab = Lab::stored();
+    (1..=3).for_each(|link| lab.client(link));
+    let choosy = ConsumerInfo {
+        selector: Some("TRUE".into()),
+        prefetch_size: 1,
+        ..consumer(2, 1, queue("Q"))
+    };
+    lab.ask(2, choosy);
+    lab.send(1, 1, queue("Q"));
+    lab.ask(3, ConsumerInfo { prefetch_size: 1, ..consumer(3, 1, queue("Q")) });
+    lab.unstored = Some(Vec::new());
+    lab.send(1, 2, queue("Q"));
+    // Given away at once, after the one that chooses was found to have no room.
+    let at_once = Message { persistent: false, ..message(3, 1, queue("Q")) };
+    assert_eq!(lab.tell(3, at_once), ["3 < 3.1 to c3:1:1"]);
+    for ticket in lab.unstored.take().unwrap() {
+        lab.input(Input::Stored(ticket));
+    }
+    lab.send(1, 3, queue("Q"));
+    let given = lab.ack(2, 1, MessageAck::STANDARD, "1.1", "1.1");
+    assert!(given.contains(&"2 < 1.2 to c2:1:1".to_owned()), "{given:?}");
+}
