@@ -64,7 +64,7 @@ fn main() -> ExitCode {
 /// Not one that prints messages: whoever reads them may be slow, and the connection is to be kept meanwhile.
 fn threads(verb: &Verb) -> Builder {
     match verb {
-        Verb::Send(_) | Verb::Bench(_) => Builder::new_current_thread(),
+        Verb::Send(_) => Builder::new_current_thread(),
         Verb::Receive(args) if args.target.json => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     }
