@@ -1,4 +1,4 @@
-//! `Queue`: messages in order, and who is to get them next.
+//! `Queue`: messages in order, and the consumers that get them.
 //!
 //! What waits for a durable subscription is a queue as well, with one consumer at most.
 //!
@@ -7,10 +7,11 @@
 //! room looks through the queue from where it left off. So each consumer looks at each message once. Where it
 //! comes to a message that only the store has, it waits until that is read.
 
-use std::cmp::Reverse;
+mod turns;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rewire_protocol::{ConnectionId, Destination, Message, Str, SubscriptionInfo};
 
@@ -28,6 +29,7 @@ use super::report::Counts;
 use super::subscription::{Gaze, Seen, Subscription};
 use crate::selector::Selector;
 use crate::store::{Place, StoreWrite, StoredMessage, SubscriptionKey};
+use turns::Tier;
 
 pub(super) type Subscriptions = Map<SubKey, Subscription>;
 
@@ -88,13 +90,6 @@ pub(super) enum QueueKind {
     /// A temporary queue, of this connection.
     Temporary(ConnectionId),
     Durable(SubscriptionKey),
-}
-
-/// The ready consumers of one priority; the first is served next.
-#[derive(Debug)]
-struct Tier {
-    priority: i8,
-    subs: VecDeque<SubKey>,
 }
 
 /// What a consumer is sent once the store has it that it was.
@@ -230,22 +225,6 @@ impl Queue {
         Some(reference)
     }
 
-    /// Java: it is the turn of those with the fewest groups, so that those who come late get some.
-    fn favour_few_groups(&mut self, tier: usize) {
-        let groups = &self.groups;
-        if let Some(tier) = self.ready.get_mut(tier).filter(|_| !self.policy.strict_order_dispatch)
-        {
-            let subs = tier.subs.make_contiguous();
-            subs.sort_by_key(|key| groups.count(*key));
-        }
-    }
-
-    fn unready(&mut self, tier: usize, turn: usize) {
-        if let Some(tier) = self.ready.get_mut(tier) {
-            tier.subs.remove(turn);
-        }
-    }
-
     /// Lets a consumer take what it wants, as long as it has room; then it is ready.
     pub(super) fn pull(&mut self, key: SubKey, desk: &mut Desk<'_>) {
         let Some(sub) = desk.subs.get_mut(&key) else { return };
@@ -366,124 +345,12 @@ impl Queue {
         marked.push(Marked { sub: sub.key, write, dispatches });
     }
 
-    fn become_ready(&mut self, key: SubKey, priority: i8) {
-        let place = self.ready.iter().position(|tier| tier.priority <= priority);
-        let place = place.unwrap_or(self.ready.len());
-        if self.ready.get(place).is_none_or(|tier| tier.priority != priority) {
-            self.ready.insert(place, Tier { priority, subs: VecDeque::new() });
-        }
-        let rank = |own: &SubKey| self.consumers.iter().position(|other| other == own);
-        if let Some(tier) = self.ready.get_mut(place) {
-            let at = if self.policy.strict_order_dispatch {
-                tier.subs.iter().position(|other| rank(other) > rank(&key))
-            } else {
-                None
-            };
-            tier.subs.insert(at.unwrap_or(tier.subs.len()), key);
-        }
-    }
-
     /// A message has come in before others: who has looked at what is behind it looks again.
     fn lower_cursors(&self, place: u64, subs: &mut Subscriptions) {
         for key in &self.consumers {
             if let Some(seat) = subs.get_mut(key).and_then(|sub| sub.seat(self.key)) {
                 seat.cursor = seat.cursor.min(place);
             }
-        }
-    }
-
-    /// A consumer takes its seat. It gets messages once it is [pulled](Self::pull).
-    pub(super) fn add_consumer(&mut self, key: SubKey, desk: &mut Desk<'_>) {
-        let priority_of = |subs: &Subscriptions, key: &SubKey| {
-            subs.get(key).map_or(0, |sub| self.priority_of(sub))
-        };
-        let priority = priority_of(desk.subs, &key);
-        let place = self.consumers.iter().position(|k| priority_of(desk.subs, k) < priority);
-        self.consumers.insert(place.unwrap_or(self.consumers.len()), key);
-        if self.consumers.len() == 1 {
-            self.starts_at = self.start(desk.now.instant);
-        }
-        if self.starts_at.is_some()
-            && self.consumers.len() >= self.policy.consumers_before_dispatch_starts.max(1)
-            && self.policy.consumers_before_dispatch_starts > 0
-        {
-            self.start_dispatch(desk);
-        }
-        if desk.subs.get(&key).is_some_and(|sub| self.asks_for_all(sub)) || self.exclusive.is_some()
-        {
-            self.elect(desk);
-        }
-    }
-
-    /// When the first consumer gets something, if not at once. Java: a second when only a number of
-    /// consumers is waited for.
-    fn start(&self, now: Instant) -> Option<Instant> {
-        const FOR_CONSUMERS: Duration = Duration::from_secs(1);
-        let (count, time) =
-            (self.policy.consumers_before_dispatch_starts, self.policy.time_before_dispatch_starts);
-        let waits = !matches!(self.kind, QueueKind::Durable(_)) && (count > 0 || !time.is_zero());
-        let time = if time.is_zero() { FOR_CONSUMERS } else { time };
-        waits.then(|| super::after(now, time))
-    }
-
-    /// Enough consumers are there, or were waited for.
-    pub(super) fn start_dispatch(&mut self, desk: &mut Desk<'_>) {
-        self.starts_at = None;
-        self.reconsider(desk);
-    }
-
-    fn priority_of(&self, sub: &Subscription) -> i8 {
-        if self.policy.use_consumer_priority { sub.info.priority } else { 0 }
-    }
-
-    /// A consumer leaves. What it was sent is to be [put](Self::put) back by the caller.
-    pub(super) fn remove_consumer(&mut self, sub: &Subscription, desk: &mut Desk<'_>) {
-        self.consumers.retain(|key| *key != sub.key);
-        for tier in &mut self.ready {
-            tier.subs.retain(|key| *key != sub.key);
-        }
-        self.ready.retain(|tier| !tier.subs.is_empty());
-        if self.groups.remove_consumer(sub.key) {
-            self.reconsider(desk);
-        }
-        if self.exclusive == Some(sub.key) {
-            self.elect(desk);
-        }
-    }
-
-    /// Whether a consumer wants to be the only one that gets messages, or the policy says so.
-    fn asks_for_all(&self, sub: &Subscription) -> bool {
-        sub.info.exclusive || self.policy.all_consumers_exclusive_by_default
-    }
-
-    /// Java: of those that ask for it, the one with the highest priority, and of these the first.
-    fn elect(&mut self, desk: &mut Desk<'_>) {
-        let asks = |key: &&SubKey| desk.subs.get(key).is_some_and(|sub| self.asks_for_all(sub));
-        let rank = |key: &&SubKey| Reverse(desk.subs.get(key).map(|sub| sub.info.priority));
-        let elected = self.consumers.iter().filter(asks).min_by_key(rank).copied();
-        if elected != self.exclusive {
-            // One that has the queue keeps it unless another has a higher priority.
-            let priority =
-                |key: Option<SubKey>| key.and_then(|key| Some(desk.subs.get(&key)?.info.priority));
-            let stays = self.exclusive.is_some_and(|key| self.consumers.contains(&key))
-                && priority(self.exclusive) >= priority(elected);
-            if !stays {
-                self.exclusive = elected;
-                self.reconsider(desk);
-            }
-        }
-    }
-
-    /// Whose turn it is has changed: everybody looks through the queue again.
-    fn reconsider(&mut self, desk: &mut Desk<'_>) {
-        self.ready.clear();
-        for key in &self.consumers {
-            if let Some(seat) = desk.subs.get_mut(key).and_then(|sub| sub.seat(self.key)) {
-                (seat.gaze, seat.cursor) = (Gaze::Looking, 0);
-            }
-        }
-        for key in self.consumers.clone() {
-            self.pull(key, desk);
         }
     }
 
