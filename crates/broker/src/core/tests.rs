@@ -19,6 +19,7 @@ mod rights;
 mod temporary;
 mod topics;
 mod transactions;
+mod turns;
 
 use std::time::Duration;
 
