@@ -15,6 +15,7 @@
 use std::time::{Duration, Instant};
 
 use super::offer::{LinkConfig, Peer, WireFormatOffer};
+use super::slowness::Slowness;
 
 /// Longer than any connection; what is agreed on beyond it makes no difference.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 365);
@@ -69,13 +70,15 @@ pub(super) struct Inactivity {
     trusted_until: Option<Instant>,
     /// How often that was so since the peer has answered here.
     vouched: u32,
+    /// How slow the peer was to answer lately.
+    slowness: Slowness,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Watch {
     /// The silence after which the peer is asked for a sign of life.
     ask_after: Duration,
-    /// How long it then has to give one.
+    /// How long it then has to give one, at least.
     time_to_answer: Duration,
     name: SilenceLimit,
 }
@@ -84,11 +87,6 @@ impl Watch {
     /// Whether it is so short that it may be over while the peer is only busy.
     const fn is_short(&self) -> bool {
         matches!(self.name, SilenceLimit::DetectTimeout)
-    }
-
-    /// How long before it is over the peer is looked at another way, if it may be busy.
-    fn time_to_look(&self) -> Duration {
-        self.time_to_answer - self.time_to_answer / 4
     }
 }
 
@@ -149,10 +147,25 @@ impl Inactivity {
             looked_at: None,
             trusted_until: None,
             vouched: 0,
+            slowness: Slowness::new(now),
         }
     }
 
-    pub(super) const fn on_read(&mut self, now: Instant) {
+    pub(super) fn on_read(&mut self, now: Instant) {
+        self.time_answer(now);
+        self.begin_silence(now);
+    }
+
+    /// Takes note of how long the peer took to say something after it was asked, if it is not known to
+    /// have been busy with something else.
+    fn time_answer(&mut self, now: Instant) {
+        let written = self.open_question().and_then(|question| question.written);
+        if let Some(written) = written.filter(|_| self.trusted_until.is_none()) {
+            self.slowness.on_answer(now, now.saturating_duration_since(written));
+        }
+    }
+
+    const fn begin_silence(&mut self, now: Instant) {
         self.last_read = now;
         self.forgiven = None;
         self.looked_at = None;
@@ -185,7 +198,8 @@ impl Inactivity {
     }
 
     /// The peer is asked for a sign of life. It has been when so many bytes are written.
-    pub(super) const fn on_asked(&mut self, now: Instant, ends_at: u64) {
+    pub(super) fn on_asked(&mut self, now: Instant, ends_at: u64) {
+        self.slowness.forget(now);
         self.last_keep_alive = now;
         self.question = Some(Question { asked: now, ends_at, written: None });
     }
@@ -193,7 +207,7 @@ impl Inactivity {
     /// Java: no silence is noticed while a command that was received is still being handled.
     pub(super) const fn pause(&mut self, now: Instant, pause: bool) {
         if self.is_paused && !pause {
-            self.on_read(now);
+            self.begin_silence(now);
         }
         self.is_paused = pause;
     }
@@ -207,7 +221,7 @@ impl Inactivity {
     fn death(&self, watch: &Watch) -> Instant {
         let mut counts_from =
             self.begins.map_or(self.last_read, |begins| begins.max(self.last_read));
-        let time_to_answer = watch.time_to_answer;
+        let time_to_answer = self.time_to_answer(watch);
         let mut not_before = counts_from;
         if let Some(question) = self.open_question() {
             match question.written {
@@ -220,7 +234,7 @@ impl Inactivity {
             not_before = not_before.max(forgiven + time_to_answer);
         }
         if let Some(trusted_until) = self.trusted_until.filter(|_| watch.is_short()) {
-            not_before = not_before.max(trusted_until + watch.time_to_look());
+            not_before = not_before.max(trusted_until + self.time_to_look(watch));
         }
         (counts_from + watch.ask_after + time_to_answer).max(not_before)
     }
@@ -249,9 +263,22 @@ impl Inactivity {
             return None;
         }
         let watch = self.short_watch().filter(|_| self.open_question().is_some())?;
-        let due = self.death(watch) - watch.time_to_look();
+        let due = self.death(watch) - self.time_to_look(watch);
         let again = self.looked_at.map(|looked_at| looked_at + watch.time_to_answer);
         Some(again.map_or(due, |again| again.max(due)))
+    }
+
+    fn time_to_answer(&self, watch: &Watch) -> Duration {
+        if watch.is_short() {
+            self.slowness.time_to_answer(watch.time_to_answer)
+        } else {
+            watch.time_to_answer
+        }
+    }
+
+    /// How long before its time is over the peer is looked at another way, if it may be busy.
+    fn time_to_look(&self, watch: &Watch) -> Duration {
+        self.time_to_answer(watch) - watch.time_to_answer / 4
     }
 
     fn short_watch(&self) -> Option<&Watch> {

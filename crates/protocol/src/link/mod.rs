@@ -14,6 +14,7 @@
 mod inactivity;
 mod offer;
 mod question;
+mod slowness;
 
 use std::time::{Duration, Instant};
 

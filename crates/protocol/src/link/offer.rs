@@ -23,7 +23,8 @@ pub struct LinkConfig {
     /// Who is on the other end. Default a broker.
     pub peer: Peer,
     /// How long a broker has to answer, whatever was agreed on, when it is asked for a sign of life, as it is
-    /// after a fifth of this time in silence. Not for a client, which cannot be asked. Default none.
+    /// after a fifth of this time in silence; one that was slow to answer lately has up to five times as long.
+    /// Not for a client, which cannot be asked. Default none.
     pub detect_timeout: Option<Duration>,
 }
 

@@ -3,6 +3,7 @@
 mod doubt;
 mod questions;
 mod silence;
+mod slowness;
 
 use std::time::{Duration, Instant};
 
