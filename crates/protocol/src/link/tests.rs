@@ -35,6 +35,13 @@ fn carry(from: &mut LinkCore, to: &mut LinkCore, now: Instant) {
     }
 }
 
+/// All that waits is written; nobody reads it.
+fn write(link: &mut LinkCore, now: Instant) -> usize {
+    let count = std::mem::take(link.outgoing()).len();
+    link.on_written(now, count);
+    count
+}
+
 /// Does the handshake.
 fn greeted(a: &mut LinkCore, b: &mut LinkCore, now: Instant) {
     carry(a, b, now);

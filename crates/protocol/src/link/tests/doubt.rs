@@ -16,11 +16,6 @@ fn send(link: &mut LinkCore, command: impl Into<Command>, now: Instant) {
     write(link, now);
 }
 
-fn write(link: &mut LinkCore, now: Instant) {
-    let count = std::mem::take(link.outgoing()).len();
-    link.on_written(now, count);
-}
-
 /// Lets time pass until there is doubt, or the link is dead: when that is.
 fn until_doubt(link: &mut LinkCore) -> Result<Instant, (Instant, LinkError)> {
     loop {

@@ -7,13 +7,6 @@ fn detecting() -> (LinkCore, LinkCore, Instant) {
     pair(|config| config.detect_timeout = Some(ms(500)))
 }
 
-/// All that waits is written; nobody reads it.
-fn write(link: &mut LinkCore, now: Instant) -> usize {
-    let count = std::mem::take(link.outgoing()).len();
-    link.on_written(now, count);
-    count
-}
-
 #[test]
 fn a_silent_peer_is_asked_after_a_fifth_of_the_detect_timeout_and_has_all_of_it_to_answer() {
     let (mut a, _, now) = detecting();

@@ -27,8 +27,7 @@ fn answer(a: &mut LinkCore, b: &mut LinkCore, after: Duration) -> Instant {
 fn time_to_answer(a: &mut LinkCore) -> Duration {
     let asked = a.poll_timeout().unwrap();
     a.handle_timeout(asked).unwrap();
-    let count = std::mem::take(a.outgoing()).len();
-    a.on_written(asked, count);
+    write(a, asked);
     let end = a.poll_timeout().unwrap();
     a.handle_timeout(end - ms(1)).unwrap();
     assert!(a.handle_timeout(end).is_err());
@@ -112,8 +111,7 @@ fn a_peer_is_not_slow_while_we_do_not_read() {
 fn a_peer_that_is_busy_and_vouched_for_is_not_slow() {
     let (mut a, mut b, now) = detecting();
     a.send(&Message::default().into()).unwrap();
-    let count = std::mem::take(a.outgoing()).len();
-    a.on_written(now, count);
+    write(&mut a, now);
     let asked = a.poll_timeout().unwrap();
     a.handle_timeout(asked).unwrap();
     carry(&mut a, &mut b, asked);
@@ -134,12 +132,10 @@ fn a_slow_peer_that_may_be_busy_is_looked_at_no_later() {
     let (mut a, mut b, _) = detecting();
     let now = answer(&mut a, &mut b, ms(80));
     a.send(&Message::default().into()).unwrap();
-    let count = std::mem::take(a.outgoing()).len();
-    a.on_written(now, count);
+    write(&mut a, now);
     let asked = a.poll_timeout().unwrap();
     a.handle_timeout(asked).unwrap();
-    let count = std::mem::take(a.outgoing()).len();
-    a.on_written(asked, count);
+    write(&mut a, asked);
     assert_eq!(a.poll_timeout(), Some(asked + ms(25)));
 }
 
@@ -158,8 +154,7 @@ fn the_inactivity_duration_is_as_agreed_however_slow_a_peer_is() {
             assert_eq!(error, silent(ms(900), SilenceLimit::MaxInactivityDuration));
             break now;
         }
-        let count = std::mem::take(a.outgoing()).len();
-        a.on_written(now, count);
+        write(&mut a, now);
     };
     assert_eq!(end - answered, ms(900));
 }
