@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A peer may be so many times as slow as it was lately.
 const PATIENCE: u32 = 3;
-/// What is left of that, in times of what a peer has to answer at least.
+/// But it has no longer than so many times what one has that is not slow.
 const MOST_PATIENCE: u32 = 5;
 /// What was longer ago than two of these is forgotten.
 const PERIOD: Duration = Duration::from_secs(10);
